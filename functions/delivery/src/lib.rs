@@ -1,0 +1,145 @@
+//! The delivery function: SQS batches to [`domain::delivery`] and back. It decides nothing.
+//!
+//! A batch is answered record by record (`ReportBatchItemFailures`). A panic in one record's work
+//! costs that record alone: it comes back, its neighbours do not.
+
+use std::panic::AssertUnwindSafe;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use domain::delivery::{self, Disposition, Fate, Invocation, Ports, Queue, Report, Settings};
+use domain::time::invocation_deadline;
+use futures_util::FutureExt as _;
+use futures_util::future::join_all;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+
+#[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
+compile_error!("the feature loopback-targets opens the egress guard and is not for a release");
+
+/// The whole batch must come back: nothing in it could be worked, for reasons of ours, or a record
+/// that must come back has no ID to say so with. An error makes the poller slow down
+/// (<https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{returned} of {records} records must come back")]
+pub struct BatchReturned {
+    /// How many must come back.
+    pub returned: usize,
+    /// How many there were.
+    pub records: usize,
+}
+
+impl From<BatchReturned> for Diagnostic {
+    fn from(error: BatchReturned) -> Self {
+        Self { error_type: "BatchReturned".to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Works one batch, all records at once. `retries_queue` is the name of the retries queue; a
+/// record of any other queue is one of events.
+pub async fn handle(
+    event: LambdaEvent<SqsEvent>,
+    retries_queue: &str,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Result<SqsBatchResponse, BatchReturned> {
+    let deadline = invocation_deadline(event.context.deadline, ports.now());
+    let invocation = Invocation { deadline };
+    let records = event.payload.records;
+    let worked =
+        records.iter().map(|record| work(record, retries_queue, invocation, settings, ports));
+    let settled = join_all(worked).await;
+
+    let returned: Vec<&SqsMessage> = records
+        .iter()
+        .zip(settled)
+        .filter(|(_, settled)| !settled)
+        .map(|(record, _)| record)
+        .collect();
+    let all_came_back = !returned.is_empty() && returned.len() == records.len();
+    // An empty identifier would make Lambda return the whole batch; so do we, and say so.
+    let ids: Option<Vec<String>> = returned
+        .iter()
+        .map(|record| record.message_id.clone().filter(|id| !id.is_empty()))
+        .collect();
+    match ids {
+        Some(ids) if !all_came_back => Ok(batch_response(ids)),
+        _ => Err(BatchReturned { returned: returned.len(), records: records.len() }),
+    }
+}
+
+fn batch_response(ids: Vec<String>) -> SqsBatchResponse {
+    let failure = |id| {
+        let mut failure = BatchItemFailure::default();
+        failure.item_identifier = id;
+        failure
+    };
+    let mut response = SqsBatchResponse::default();
+    response.batch_item_failures = ids.into_iter().map(failure).collect();
+    response
+}
+
+/// Works one record; `false` when it must come back.
+async fn work(
+    record: &SqsMessage,
+    retries_queue: &str,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> bool {
+    let arn = record.event_source_arn.as_deref().unwrap_or_default();
+    let is_retry = arn.rsplit(':').next() == Some(retries_queue);
+    let queue = if is_retry { Queue::Retries } else { Queue::Events };
+    let body = record.body.as_deref().unwrap_or_default();
+    let run = delivery::run(queue, body, invocation, settings, ports);
+    let message_id = record.message_id.as_deref();
+    match AssertUnwindSafe(run).catch_unwind().await {
+        Ok(Fate::Settled(reports)) => {
+            reports.iter().for_each(log);
+            true
+        }
+        Ok(Fate::Returned(fault, reports)) => {
+            reports.iter().for_each(log);
+            tracing::error!(message_id, %fault, "a record goes back to its queue");
+            false
+        }
+        Ok(Fate::SetAside(reason)) => {
+            tracing::error!(message_id, %reason, "an unreadable record lies on the dead-letter queue");
+            true
+        }
+        Err(_) => {
+            tracing::error!(message_id, "a panic; the record goes back to its queue");
+            false
+        }
+    }
+}
+
+/// One wide line a delivery.
+fn log(report: &Report) {
+    let Report {
+        delivery_id,
+        event_id,
+        kind,
+        scope,
+        subscription_id,
+        attempt,
+        outcome,
+        elapsed_ms,
+        disposition,
+    } = report;
+    let (state, next_at_ms, reason) = match disposition {
+        Disposition::Delivered => ("delivered", None, None),
+        Disposition::Retrying { next_at } => ("retrying", Some(next_at.as_ms()), None),
+        Disposition::Dead(reason) => ("dead", None, Some(reason.to_string())),
+    };
+    let outcome = outcome.map(|outcome| outcome.to_string());
+    let (kind, scope) = (kind.name(), scope.key());
+    match disposition {
+        Disposition::Delivered | Disposition::Retrying { .. } => tracing::info!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, next_at_ms, "an attempt was made"
+        ),
+        Disposition::Dead(_) => tracing::warn!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, reason, "a delivery is a dead letter"
+        ),
+    }
+}

@@ -1,0 +1,31 @@
+//! Wires the delivery function. See the library beside it.
+
+use adapters::ports::DeliveryPorts;
+use adapters::settings::{Environment, event_type_names, issuer, required, schedule};
+use domain::delivery::Settings;
+use domain::egress::EgressPolicy;
+use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[cfg(not(feature = "loopback-targets"))]
+const EGRESS: EgressPolicy = EgressPolicy::production();
+#[cfg(feature = "loopback-targets")]
+const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    adapters::log::start(&Environment)?;
+    let names = event_type_names(&Environment)?;
+    let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
+    let ports = DeliveryPorts::new(&Environment, names.clone(), EGRESS, staleness_max_ms)?;
+    let retries_queue = adapters::queue::name_of(&required(&Environment, "RETRIES_QUEUE_URL")?);
+    let settings = Settings {
+        issuer: issuer(&Environment)?,
+        names,
+        schedule: schedule(&Environment)?,
+        egress: EGRESS,
+    };
+    let handler =
+        |event: LambdaEvent<_>| delivery::handle(event, &retries_queue, &settings, &ports);
+    lambda_runtime::run(service_fn(handler)).await
+}

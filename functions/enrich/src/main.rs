@@ -1,0 +1,29 @@
+//! Wires the enrich function. See the library beside it.
+
+use adapters::ports::EnrichPorts;
+use adapters::settings::{Environment, enrich_budget_ms, event_type_names, issuer};
+use domain::egress::EgressPolicy;
+use domain::enrich::Settings;
+use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+
+#[cfg(not(feature = "loopback-targets"))]
+const EGRESS: EgressPolicy = EgressPolicy::production();
+#[cfg(feature = "loopback-targets")]
+const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    adapters::log::start(&Environment)?;
+    let names = event_type_names(&Environment)?;
+    let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
+    let ports = EnrichPorts::new(&Environment, names.clone(), EGRESS, staleness_max_ms)?;
+    let settings = Settings {
+        issuer: issuer(&Environment)?,
+        names,
+        budget_ms: enrich_budget_ms(&Environment)?,
+        egress: EGRESS,
+    };
+    let handler = |event: LambdaEvent<_>| enrich::handle(event, &settings, &ports);
+    lambda_runtime::run(service_fn(handler)).await
+}

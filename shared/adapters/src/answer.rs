@@ -1,0 +1,187 @@
+//! Our HTTP answers. The only file that knows status codes of ours.
+//!
+//! Bad input is answered with `application/problem+json` (RFC 9457), naming what is wrong by JSON
+//! Pointer (RFC 6901).
+
+use domain::enrich::Decision;
+use domain::id::EventId;
+use domain::ingest::{Answer, Refusal};
+use domain::json::TextError;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// An HTTP answer, ready to be put into whatever envelope the caller expects.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// The status code.
+    pub status: u16,
+    /// Header names, in lower case, and values.
+    pub headers: Vec<(&'static str, String)>,
+    /// The body: JSON.
+    pub body: String,
+}
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+fn answer(status: u16, content_type: &str, body: &impl Serialize) -> HttpAnswer {
+    HttpAnswer {
+        status,
+        headers: vec![("content-type", content_type.to_owned())],
+        body: serde_json::to_string(body).unwrap_or_default(),
+    }
+}
+
+/// What ingest answers.
+#[must_use]
+pub fn of_ingest(ingested: &Answer) -> HttpAnswer {
+    match ingested {
+        Answer::Accepted(ids) => answer(202, JSON, &json!({ "accepted": listed(ids) })),
+        Answer::Refused(refusal) => of_refusal(refusal),
+        Answer::Unavailable { stored, not_stored, retry_after_s } => {
+            let mut problem = problem(
+                503,
+                "unavailable",
+                "The events could not be stored",
+                "Post the events that are not stored again, with the same IDs.",
+            );
+            problem["stored"] = listed(stored);
+            problem["notStored"] = listed(not_stored);
+            let mut unavailable = answer(503, PROBLEM, &problem);
+            unavailable.headers.push(("retry-after", retry_after_s.to_string()));
+            unavailable
+        }
+    }
+}
+
+/// What a decided login is answered.
+#[must_use]
+pub fn of_decision(decision: &Decision) -> HttpAnswer {
+    let mut decided = answer(200, JSON, decision);
+    decided.headers.push(("cache-control", "no-store".to_owned()));
+    decided
+}
+
+/// What a request is answered that cannot be taken.
+#[must_use]
+pub fn of_refusal(refusal: &Refusal) -> HttpAnswer {
+    let body = problem_of(refusal);
+    answer(status_of(refusal), PROBLEM, &body)
+}
+
+/// The public keys.
+#[must_use]
+pub fn jwks(published: &str) -> HttpAnswer {
+    HttpAnswer {
+        status: 200,
+        headers: vec![
+            ("content-type", "application/jwk-set+json".to_owned()),
+            ("cache-control", "public, max-age=300".to_owned()),
+        ],
+        body: published.to_owned(),
+    }
+}
+
+/// The public keys could not be read.
+#[must_use]
+pub fn no_keys() -> HttpAnswer {
+    let detail = "Try again in a few seconds.";
+    let mut unavailable =
+        answer(503, PROBLEM, &problem(503, "unavailable", "The keys cannot be read now", detail));
+    unavailable.headers.push(("retry-after", "2".to_owned()));
+    unavailable
+}
+
+/// The function is there and can answer.
+#[must_use]
+pub fn healthy() -> HttpAnswer {
+    answer(200, JSON, &json!({ "status": "ok" }))
+}
+
+/// Nothing is served at this path.
+#[must_use]
+pub fn not_found() -> HttpAnswer {
+    let detail = "Served are POST /v1/events, POST /v1/enrich/login, GET /.well-known/jwks.json and GET /health.";
+    answer(404, PROBLEM, &problem(404, "not-found", "There is nothing at this path", detail))
+}
+
+/// The path is served, by another method.
+#[must_use]
+pub fn method_not_allowed(allowed: &str) -> HttpAnswer {
+    let detail = format!("Use {allowed}.");
+    let problem = problem(405, "method-not-allowed", "The method is not served here", &detail);
+    let mut refused = answer(405, PROBLEM, &problem);
+    refused.headers.push(("allow", allowed.to_owned()));
+    refused
+}
+
+fn status_of(refusal: &Refusal) -> u16 {
+    match refusal {
+        Refusal::Encoding | Refusal::Text(_) => 400,
+        Refusal::TooLarge { .. } => 413,
+        Refusal::MediaType => 415,
+        Refusal::Invalid(_) => 422,
+    }
+}
+
+/// The problem document of a refusal; also what a direct Invoke is answered.
+#[must_use]
+pub fn problem_of(refusal: &Refusal) -> Value {
+    let status = status_of(refusal);
+    match refusal {
+        Refusal::MediaType => problem(
+            status,
+            "media-type",
+            "The media type is not supported",
+            "Send application/json without Content-Encoding.",
+        ),
+        Refusal::Encoding => problem(
+            status,
+            "encoding",
+            "The body cannot be decoded",
+            "The body is marked as Base64 and is not Base64.",
+        ),
+        Refusal::Text(error) => {
+            let title = match error {
+                TextError::NotUtf8 | TextError::Malformed { .. } => "The body is not JSON",
+                TextError::Duplicate { .. } => "A member is given twice",
+                TextError::TooDeep { .. } => "The JSON is nested too deeply",
+            };
+            let pointer = error.pointer();
+            let errors = [(pointer.as_str(), error.to_string())];
+            with_errors(problem(status, "json", title, "Nothing was stored."), &errors)
+        }
+        Refusal::TooLarge { pointer, limit_bytes } => {
+            let errors = [(pointer.as_str(), format!("is larger than {limit_bytes} bytes"))];
+            with_errors(problem(status, "too-large", "Too large", "Nothing was stored."), &errors)
+        }
+        Refusal::Invalid(problems) => {
+            let errors: Vec<_> = problems
+                .iter()
+                .map(|problem| (problem.pointer.as_str(), problem.detail.clone()))
+                .collect();
+            let title = "The request is not valid";
+            with_errors(problem(status, "invalid", title, "Nothing was stored."), &errors)
+        }
+    }
+}
+
+fn problem(status: u16, name: &str, title: &str, detail: &str) -> Value {
+    json!({
+        "type": format!("urn:identity-workflows:problem:{name}"),
+        "title": title,
+        "status": status,
+        "detail": detail,
+    })
+}
+
+fn with_errors(mut problem: Value, errors: &[(&str, String)]) -> Value {
+    let errors =
+        errors.iter().map(|(pointer, detail)| json!({ "pointer": pointer, "detail": detail }));
+    problem["errors"] = errors.collect();
+    problem
+}
+
+fn listed(ids: &[EventId]) -> Value {
+    ids.iter().map(|id| json!({ "id": id.as_str() })).collect()
+}

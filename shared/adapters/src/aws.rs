@@ -1,0 +1,141 @@
+//! The AWS clients: configured by hand, bounded in time, with nothing looked up that Lambda gives.
+//!
+//! No profile files and no instance metadata: in Lambda region and credentials are environment
+//! variables (<https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html>). AWS
+//! endpoints are trusted by Amazon's own roots (<https://www.amazontrust.com/repository/>), which
+//! saves parsing the system's store at every cold start; `AWS_CA_BUNDLE` names a PEM file to trust
+//! instead. `AWS_ENDPOINT_URL` sends all services to another endpoint, such as `cargo local`'s.
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+
+use crate::settings::{SettingsError, Strings, required};
+
+const AMAZON_ROOTS: &str = include_str!("aws/amazon-roots.pem");
+
+/// How long the calls of a function may take. The SDK sets no operation time-out by itself.
+#[derive(Clone, Copy, Debug)]
+pub struct CallLimits {
+    /// One operation with all its attempts, in milliseconds.
+    pub operation_ms: u64,
+    /// One attempt, in milliseconds.
+    pub attempt_ms: u64,
+    /// How many attempts.
+    pub attempts: u32,
+}
+
+impl CallLimits {
+    /// Ingest answers within 2 s, whatever SQS does.
+    pub const INGEST: Self = Self { operation_ms: 1_700, attempt_ms: 800, attempts: 3 };
+    /// Delivery has a reserve of 3 s for its books: two calls, one after the other.
+    pub const DELIVERY: Self = Self { operation_ms: 1_400, attempt_ms: 600, attempts: 3 };
+    /// Enrich's own deadline is tighter; this is only the backstop.
+    pub const ENRICH: Self = Self { operation_ms: 1_500, attempt_ms: 500, attempts: 3 };
+}
+
+/// The configuration that all clients of a function share, and with it one connection pool.
+pub fn config(strings: &impl Strings, limits: CallLimits) -> Result<SdkConfig, SettingsError> {
+    let region = required(strings, "AWS_REGION")
+        .or_else(|_| required(strings, "AWS_DEFAULT_REGION"))
+        .map_err(|_| SettingsError::Missing("AWS_REGION"))?;
+    let credentials = Credentials::new(
+        required(strings, "AWS_ACCESS_KEY_ID")?,
+        required(strings, "AWS_SECRET_ACCESS_KEY")?,
+        strings.get("AWS_SESSION_TOKEN").filter(|token| !token.is_empty()),
+        None,
+        "environment",
+    );
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_millis(limits.attempt_ms))
+        .operation_attempt_timeout(Duration::from_millis(limits.attempt_ms))
+        .operation_timeout(Duration::from_millis(limits.operation_ms))
+        .build();
+    let tls = TlsContext::builder().with_trust_store(trust_store(strings)?).build();
+    let tls = tls.map_err(|_| SettingsError::Invalid {
+        name: "AWS_CA_BUNDLE",
+        problem: "expected a file of PEM certificates".to_owned(),
+    })?;
+    let http_client = aws_smithy_http_client::Builder::new()
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(tls)
+        .build_https();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .timeout_config(timeouts)
+        .retry_config(
+            RetryConfig::standard()
+                .with_max_attempts(limits.attempts)
+                .with_initial_backoff(Duration::from_millis(50)),
+        )
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .http_client(http_client);
+    config.set_endpoint_url(strings.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()));
+    Ok(config.build())
+}
+
+fn trust_store(strings: &impl Strings) -> Result<TrustStore, SettingsError> {
+    const NAME: &str = "AWS_CA_BUNDLE";
+    match strings.get(NAME).filter(|path| !path.is_empty()) {
+        None => Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(|error| SettingsError::Invalid {
+                name: NAME,
+                problem: format!("the file cannot be read: {}", error.kind()),
+            })?;
+            Ok(TrustStore::empty().with_pem_certificate(pem))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn environment() -> BTreeMap<String, String> {
+        let set = [
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+        ];
+        set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    }
+
+    #[tokio::test]
+    async fn every_client_has_operation_and_attempt_time_outs() {
+        for limits in [CallLimits::INGEST, CallLimits::DELIVERY, CallLimits::ENRICH] {
+            let config = config(&environment(), limits).expect("valid settings");
+            let timeouts = config.timeout_config().expect("time-outs");
+            let ms = |duration: Option<Duration>| duration.map(|d| d.as_millis());
+            assert_eq!(ms(timeouts.operation_timeout()), Some(u128::from(limits.operation_ms)));
+            assert_eq!(
+                ms(timeouts.operation_attempt_timeout()),
+                Some(u128::from(limits.attempt_ms))
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_missing_setting_is_named() {
+        for name in ["AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"] {
+            let mut strings = environment();
+            strings.remove(name);
+            let error = config(&strings, CallLimits::INGEST).expect_err("incomplete");
+            assert_eq!(error.to_string(), format!("the environment variable {name} is not set"));
+        }
+        let mut strings = environment();
+        strings.insert("AWS_CA_BUNDLE".to_owned(), "/nowhere.pem".to_owned());
+        assert!(config(&strings, CallLimits::INGEST).is_err());
+    }
+}

@@ -1,0 +1,105 @@
+//! HTTP API payloads (format 2.0, which Function URLs share) in and out.
+//!
+//! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
+
+use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use aws_lambda_events::encodings::Body;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method};
+
+use crate::answer::HttpAnswer;
+
+/// What we look at of an HTTP request. No `Debug`: the body may hold personal data.
+pub struct HttpRequest {
+    /// The method.
+    pub method: Method,
+    /// The path, without a trailing slash and without the query.
+    pub path: String,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// The body; `None` when it is marked as Base64 and is not.
+    pub body: Option<Vec<u8>>,
+}
+
+impl From<ApiGatewayV2httpRequest> for HttpRequest {
+    fn from(payload: ApiGatewayV2httpRequest) -> Self {
+        let path = payload.raw_path.unwrap_or_default();
+        let stage = payload.request_context.stage.unwrap_or_default();
+        Self {
+            method: payload.request_context.http.method,
+            path: without_stage(&path, &stage).trim_end_matches('/').to_owned(),
+            content_type: text(&payload.headers, &CONTENT_TYPE),
+            content_encoding: text(&payload.headers, &CONTENT_ENCODING),
+            body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
+        }
+    }
+}
+
+/// A named stage stands before the path; the default one does not.
+fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
+    let rest = path.strip_prefix('/').and_then(|path| path.strip_prefix(stage));
+    rest.filter(|rest| !stage.is_empty() && rest.starts_with('/')).unwrap_or(path)
+}
+
+fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
+    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
+}
+
+fn decode(body: String, is_base64: bool) -> Option<Vec<u8>> {
+    if is_base64 { STANDARD.decode(body).ok() } else { Some(body.into_bytes()) }
+}
+
+/// An answer in the envelope of HTTP API.
+#[must_use]
+pub fn response(answer: HttpAnswer) -> ApiGatewayV2httpResponse {
+    let mut response = ApiGatewayV2httpResponse::default();
+    response.status_code = i64::from(answer.status);
+    for (name, value) in answer.headers {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            response.headers.insert(HeaderName::from_static(name), value);
+        }
+    }
+    response.body = Some(Body::Text(answer.body));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(patch: &[(&str, serde_json::Value)]) -> HttpRequest {
+        let mut payload = serde_json::json!({
+            "version": "2.0", "rawPath": "/v1/events", "headers": {"content-type": "application/json"},
+            "requestContext": {"http": {"method": "POST"}, "stage": "$default"},
+            "body": "{}", "isBase64Encoded": false,
+        });
+        for (name, value) in patch {
+            payload[name] = value.clone();
+        }
+        let payload: ApiGatewayV2httpRequest = serde_json::from_value(payload).expect("a payload");
+        payload.into()
+    }
+
+    #[test]
+    fn a36_a_bad_base64_flag_is_not_a_panic() {
+        let good = request(&[("body", "e30=".into()), ("isBase64Encoded", true.into())]);
+        assert_eq!(good.body.as_deref(), Some(&b"{}"[..]));
+        let bad = request(&[("body", "{}".into()), ("isBase64Encoded", true.into())]);
+        assert_eq!(bad.body, None);
+    }
+
+    #[test]
+    fn paths_are_read_without_stage_and_trailing_slash() {
+        let path = |raw: &str, stage: &str| {
+            let context = serde_json::json!({"http": {"method": "POST"}, "stage": stage});
+            request(&[("rawPath", raw.into()), ("requestContext", context)]).path
+        };
+        assert_eq!(path("/v1/events/", "$default"), "/v1/events");
+        assert_eq!(path("/live/v1/events", "live"), "/v1/events");
+        assert_eq!(path("/v1/events", "v"), "/v1/events");
+    }
+}

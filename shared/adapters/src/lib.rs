@@ -1,0 +1,22 @@
+//! The outside of Identity Workflows: AWS, HTTP, keys, clock, chance and environment.
+//!
+//! Each module serves one thing that `domain` asks for by a `Ports` trait; [`ports`] puts them
+//! together, one struct a function. This is the only crate that names an AWS SDK or reqwest, and
+//! [`answer`] is the only file that knows HTTP status codes of ours. It decides nothing: what
+//! should happen is asked of `domain`.
+
+pub mod answer;
+pub mod aws;
+pub mod clock;
+pub mod http_api;
+pub mod key_sets;
+pub mod ledger;
+pub mod log;
+pub mod ports;
+pub mod queue;
+pub mod settings;
+pub mod signing;
+pub mod subscriptions;
+pub mod targets;
+
+mod item;

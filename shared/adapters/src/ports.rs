@@ -1,0 +1,23 @@
+//! The ports of each function, put together from this crate's parts and from settings.
+
+mod delivery;
+mod enrich;
+mod ingest;
+
+pub use delivery::DeliveryPorts;
+pub use enrich::EnrichPorts;
+pub use ingest::IngestPorts;
+
+use crate::settings::SettingsError;
+use crate::targets::NoClient;
+
+/// A function cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting is missing or wrong.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The HTTP client for targets could not be built.
+    #[error(transparent)]
+    Client(#[from] NoClient),
+}

@@ -1,0 +1,142 @@
+//! What delivery is given.
+
+use std::sync::Arc;
+
+use domain::delivery::{OurFault, Ports, Post, Queue as Source, Recorded};
+use domain::egress::EgressPolicy;
+use domain::event_type::EventTypeNames;
+use domain::id::SubscriptionId;
+use domain::jose::{Algorithm, Compact};
+use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
+use domain::message::{Events, Unreadable, Wakeup};
+use domain::outcome::Outcome;
+use domain::retry::Dice;
+use domain::scope::Scope;
+use domain::subscription::Subscriptions;
+use domain::time::Timestamp;
+
+use super::StartError;
+use crate::aws::{self, CallLimits};
+use crate::clock;
+use crate::ledger::Ledger;
+use crate::queue::Queue;
+use crate::settings::{Strings, required};
+use crate::signing::KeyStore;
+use crate::subscriptions::SubscriptionTable;
+use crate::targets::Targets;
+
+/// Both tables, all four queues, the keys and the way to the targets.
+pub struct DeliveryPorts {
+    subscriptions: SubscriptionTable,
+    ledger: Ledger,
+    events: Queue,
+    retries: Queue,
+    events_dead_letter: Queue,
+    retries_dead_letter: Queue,
+    keys: KeyStore,
+    targets: Targets,
+}
+
+impl DeliveryPorts {
+    /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `EVENTS_QUEUE_URL`, `RETRIES_QUEUE_URL`,
+    /// `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`
+    /// and AWS's own variables. Subscriptions are at most `staleness_max_ms` old.
+    pub fn new(
+        strings: &impl Strings,
+        names: EventTypeNames,
+        policy: EgressPolicy,
+        staleness_max_ms: u64,
+    ) -> Result<Self, StartError> {
+        let config = aws::config(strings, CallLimits::DELIVERY)?;
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
+        Ok(Self {
+            subscriptions: SubscriptionTable::new(
+                dynamodb.clone(),
+                required(strings, "SUBSCRIPTIONS_TABLE")?,
+                names,
+                staleness_max_ms,
+            ),
+            ledger: Ledger::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
+            events: queue("EVENTS_QUEUE_URL")?,
+            retries: queue("RETRIES_QUEUE_URL")?,
+            events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
+            retries_dead_letter: queue("RETRIES_DEAD_LETTER_QUEUE_URL")?,
+            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            targets: Targets::new(policy)?,
+        })
+    }
+}
+
+impl Ports for DeliveryPorts {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn dice(&self) -> Dice {
+        Dice(u32::from_ne_bytes(clock::dice()))
+    }
+
+    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
+        self.subscriptions.of(scope).await.map_err(|_| OurFault::Subscriptions)
+    }
+
+    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
+        let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
+        keys.sign(algorithm, payload).ok_or(OurFault::SigningKey)
+    }
+
+    async fn post(&self, post: Post) -> Outcome {
+        self.targets.post(post).await
+    }
+
+    async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {
+        self.ledger.record(item).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn claim(
+        &self,
+        wakeup: &Wakeup,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim, OurFault> {
+        self.ledger.claim(wakeup, now, until).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<(), OurFault> {
+        self.ledger.settle(lease, settlement, now).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn wake(
+        &self,
+        wakeup: &Wakeup,
+        subscription: &SubscriptionId,
+        delay_s: u32,
+    ) -> Result<(), OurFault> {
+        self.retries.wake(wakeup, subscription, delay_s).await.map_err(|_| OurFault::Queue)
+    }
+
+    async fn continue_later(&self, events: &Events) -> Result<(), OurFault> {
+        self.events.continue_later(events).await.map_err(|_| OurFault::Queue)
+    }
+
+    async fn set_aside(
+        &self,
+        source: Source,
+        body: &str,
+        reason: Unreadable,
+    ) -> Result<(), OurFault> {
+        let aside = match source {
+            Source::Events => &self.events_dead_letter,
+            Source::Retries => &self.retries_dead_letter,
+        };
+        aside.set_aside(body, reason).await.map_err(|_| OurFault::Queue)
+    }
+}

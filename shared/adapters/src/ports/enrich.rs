@@ -1,0 +1,103 @@
+//! What enrich is given.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::egress::{EgressPolicy, GuardedUrl};
+use domain::enrich::{NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, WantedKey};
+use domain::event_type::EventTypeNames;
+use domain::jose::{Algorithm, Compact, KeySet};
+use domain::scope::Scope;
+use domain::subscription::{Subscriptions, Unavailable};
+use domain::time::{Deadline, Timestamp};
+
+use super::StartError;
+use crate::aws::{self, CallLimits};
+use crate::clock;
+use crate::key_sets::KeySets;
+use crate::settings::{Strings, required};
+use crate::signing::KeyStore;
+use crate::subscriptions::SubscriptionTable;
+use crate::targets::Targets;
+
+/// The subscriptions, the keys, targets' keys and the way to the targets. No queue: the enrich
+/// path never enqueues.
+pub struct EnrichPorts {
+    subscriptions: SubscriptionTable,
+    keys: KeyStore,
+    key_sets: KeySets,
+    targets: Targets,
+}
+
+impl EnrichPorts {
+    /// From `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID` and AWS's own variables. Subscriptions
+    /// are at most `staleness_max_ms` old.
+    pub fn new(
+        strings: &impl Strings,
+        names: EventTypeNames,
+        policy: EgressPolicy,
+        staleness_max_ms: u64,
+    ) -> Result<Self, StartError> {
+        let config = aws::config(strings, CallLimits::ENRICH)?;
+        let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let targets = Targets::new(policy)?;
+        Ok(Self {
+            subscriptions: SubscriptionTable::new(
+                aws_sdk_dynamodb::Client::new(&config),
+                required(strings, "SUBSCRIPTIONS_TABLE")?,
+                names,
+                staleness_max_ms,
+            ),
+            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            key_sets: KeySets::new(targets.clone()),
+            targets,
+        })
+    }
+}
+
+impl Ports for EnrichPorts {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    fn dice(&self) -> [u8; 10] {
+        clock::dice()
+    }
+
+    async fn subscriptions(
+        &self,
+        scope: &Scope,
+        deadline: Deadline,
+    ) -> Result<Arc<Subscriptions>, NoSubscriptions> {
+        by(deadline, self.subscriptions.of(scope)).await.ok_or(NoSubscriptions)
+    }
+
+    async fn sign(
+        &self,
+        algorithm: Algorithm,
+        payload: &str,
+        deadline: Deadline,
+    ) -> Result<Compact, NoSigningKey> {
+        let keys = by(deadline, self.keys.keys()).await.ok_or(NoSigningKey)?;
+        keys.sign(algorithm, payload).ok_or(NoSigningKey)
+    }
+
+    async fn ask(&self, question: Question) -> Result<Reply, Unavailable> {
+        self.targets.ask(question).await
+    }
+
+    async fn key_set(
+        &self,
+        url: &GuardedUrl,
+        wanted: WantedKey<'_>,
+        deadline: Deadline,
+    ) -> Result<Arc<KeySet>, NoKeySet> {
+        self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
+    }
+}
+
+/// What work came to, if it came to something in time.
+async fn by<T, E>(deadline: Deadline, work: impl Future<Output = Result<T, E>>) -> Option<T> {
+    let left = Duration::from_millis(deadline.left_ms(clock::now()));
+    tokio::time::timeout(left, work).await.ok()?.ok()
+}

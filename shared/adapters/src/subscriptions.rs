@@ -1,0 +1,118 @@
+//! The `subscriptions` table: one Query a scope, remembered for at most 30 seconds.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+use domain::event_type::EventTypeNames;
+use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
+use domain::scope::Scope;
+use domain::subscription::Subscriptions;
+use domain::time::Timestamp;
+
+use crate::clock;
+use crate::item::{s, to_json};
+
+/// Scopes remembered at once. Beyond it the cache starts anew: memory stays bounded.
+const SCOPES_MAX: usize = 1_000;
+
+/// The table could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the subscriptions table could not be read")]
+pub struct Unreadable;
+
+/// Reads subscriptions by scope. Two that ask for the same scope at once share one Query.
+pub struct SubscriptionTable {
+    client: Client,
+    table: String,
+    names: EventTypeNames,
+    staleness_max_ms: u64,
+    scopes: Mutex<HashMap<Scope, Slot>>,
+}
+
+type Slot = Arc<tokio::sync::Mutex<Option<Read>>>;
+
+#[derive(Clone)]
+struct Read {
+    at: Timestamp,
+    subscriptions: Arc<Subscriptions>,
+}
+
+impl SubscriptionTable {
+    /// A reader of this table. `staleness_max_ms` is how old what it answers may be, at most 30 s.
+    #[must_use]
+    pub fn new(
+        client: Client,
+        table: String,
+        names: EventTypeNames,
+        staleness_max_ms: u64,
+    ) -> Self {
+        let staleness_max_ms = staleness_max_ms.min(SUBSCRIPTIONS_STALENESS_MAX_MS);
+        Self { client, table, names, staleness_max_ms, scopes: Mutex::default() }
+    }
+
+    /// The subscriptions of a scope.
+    ///
+    /// When the table cannot be read, what was remembered longer than the bound is not used: a
+    /// subscription that was switched off must not be served.
+    pub async fn of(&self, scope: &Scope) -> Result<Arc<Subscriptions>, Unreadable> {
+        let slot = self.slot(scope);
+        let mut read = slot.lock().await;
+        let now = clock::now();
+        if let Some(fresh) = read.as_ref().filter(|read| self.is_fresh(read, now)) {
+            return Ok(Arc::clone(&fresh.subscriptions));
+        }
+        let rows = self.query(scope).await?;
+        let subscriptions = Arc::new(Subscriptions::read(scope, rows, &self.names));
+        for row in &subscriptions.unreadable {
+            tracing::warn!(
+                scope = scope.key(), row = row.sort_key, problem = %row.problem,
+                "a subscription row cannot be read and is skipped"
+            );
+        }
+        // Age counts from before the Query was sent: that is what the answer is a picture of.
+        *read = Some(Read { at: now, subscriptions: Arc::clone(&subscriptions) });
+        Ok(subscriptions)
+    }
+
+    fn is_fresh(&self, read: &Read, now: Timestamp) -> bool {
+        // A clock that jumped back makes everything stale.
+        now >= read.at && now.since_ms(read.at) < self.staleness_max_ms
+    }
+
+    fn slot(&self, scope: &Scope) -> Slot {
+        let mut scopes = self.scopes.lock().unwrap_or_else(PoisonError::into_inner);
+        if scopes.len() >= SCOPES_MAX && !scopes.contains_key(scope) {
+            scopes.clear();
+        }
+        Arc::clone(scopes.entry(scope.clone()).or_default())
+    }
+
+    async fn query(
+        &self,
+        scope: &Scope,
+    ) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, Unreadable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :scope")
+            .expression_attribute_values(":scope", s(scope.key()))
+            .into_paginator()
+            .items()
+            .send();
+        let mut rows = Vec::new();
+        while let Some(row) = pages.next().await {
+            let row = row.map_err(|error| {
+                tracing::error!(
+                    scope = scope.key(), error = %DisplayErrorContext(&error),
+                    "the subscriptions table could not be read"
+                );
+                Unreadable
+            })?;
+            rows.push(to_json(row));
+        }
+        Ok(rows)
+    }
+}

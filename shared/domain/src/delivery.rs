@@ -1,0 +1,262 @@
+//! Delivery: from a queue record to deliveries that are settled: made, ledgered or given up.
+//!
+//! Inline first, queue on failure. The first attempts of a message are made at once; a target that
+//! fails gets a ledger item and a wake-up of its own, so no neighbour is sent anything again. When
+//! something of *ours* fails, the record is returned to its queue and no attempt is charged.
+//!
+//! ```text
+//! record ─ parse ─┬─ EventsV1 ─ match ─ first attempts ─┬─ delivered
+//!                 │                                     ├─ ledger item, then wake-up
+//!                 ├─ RetryV1 ── claim ── attempt ───────┤
+//!                 │                                     └─ dead letter with a reason
+//!                 └─ unreadable ─ dead-letter queue with a reason
+//! ```
+
+mod attempt;
+mod fan_out;
+mod retry;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::egress::{EgressPolicy, GuardedUrl};
+use crate::event_type::{EventType, EventTypeNames};
+use crate::id::{DeliveryId, EventId, SubscriptionId};
+use crate::jose::{Algorithm, Compact};
+use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement};
+use crate::limits::DELIVERY_RESERVE_MS;
+use crate::message::{Events, QueueMessage, Unreadable, Wakeup};
+use crate::notification::{Issuer, WebhookHeaders};
+use crate::outcome::Outcome;
+use crate::retry::{Dice, Schedule};
+use crate::scope::Scope;
+use crate::subscription::Subscriptions;
+use crate::time::{Deadline, Timestamp};
+
+/// What delivery needs from outside. Every call is bounded in time by whoever implements it.
+pub trait Ports: Sync {
+    /// The time.
+    fn now(&self) -> Timestamp;
+
+    /// Fresh chance, for jitter.
+    fn dice(&self) -> Dice;
+
+    /// The subscriptions of a scope, at most 30 s old.
+    fn subscriptions(
+        &self,
+        scope: &Scope,
+    ) -> impl Future<Output = Result<Arc<Subscriptions>, OurFault>> + Send;
+
+    /// Signs the payload of a notification with the key that is current.
+    fn sign(
+        &self,
+        algorithm: Algorithm,
+        payload: &str,
+    ) -> impl Future<Output = Result<Compact, OurFault>> + Send;
+
+    /// Makes one POST and says what came of it, at the deadline at the latest.
+    fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
+
+    /// Writes a new ledger item, unless there is one of this delivery already.
+    fn record(&self, item: &LedgerItem) -> impl Future<Output = Result<Recorded, OurFault>> + Send;
+
+    /// Claims the item a wake-up speaks of, if it is pending, due at `now`, at the wake-up's
+    /// attempt, and under nobody's lease.
+    fn claim(
+        &self,
+        wakeup: &Wakeup,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<Claim, OurFault>> + Send;
+
+    /// Leaves a claimed item as told, if the lease is still ours. When it is not, someone else
+    /// answers for the item and there is nothing left to do: that is `Ok` too.
+    fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
+
+    /// Sends a wake-up that arrives after `delay_s` (at most 900) seconds.
+    fn wake(
+        &self,
+        wakeup: &Wakeup,
+        subscription: &SubscriptionId,
+        delay_s: u32,
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
+
+    /// Puts the rest of a wide fan-out back on the events queue.
+    fn continue_later(&self, events: &Events) -> impl Future<Output = Result<(), OurFault>> + Send;
+
+    /// Puts an unreadable record on the dead-letter queue of its queue, with the reason beside it.
+    fn set_aside(
+        &self,
+        queue: Queue,
+        body: &str,
+        reason: Unreadable,
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
+}
+
+/// One POST to a target. Only a guarded URL can be posted to.
+pub struct Post {
+    /// Where to.
+    pub url: GuardedUrl,
+    /// The signed notification; these bytes are the body.
+    pub notification: Compact,
+    /// What helps the receiver.
+    pub headers: WebhookHeaders,
+    /// Name look-up, connection, TLS, request and the reply's head are all over by then.
+    pub deadline: Deadline,
+}
+
+/// Something of ours failed. It is never charged to a target: the record goes back to its queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OurFault {
+    /// The subscriptions could not be read.
+    #[error("the subscriptions table could not be read")]
+    Subscriptions,
+    /// The ledger could not be read or written.
+    #[error("the deliveries table could not be read or written")]
+    Ledger,
+    /// A queue did not take a message.
+    #[error("a queue did not take a message")]
+    Queue,
+    /// There is no key to sign with.
+    #[error("there is no signing key")]
+    SigningKey,
+    /// The invocation ends before an attempt could.
+    #[error("the invocation has too little time left")]
+    OutOfTime,
+}
+
+/// Whether a new ledger item was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was.
+    New,
+    /// There was one already: the record reached us a second time.
+    AlreadyThere,
+}
+
+/// Which queue a record came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// Fresh events.
+    Events,
+    /// Wake-ups.
+    Retries,
+}
+
+/// What a deployment decides about deliveries.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The `iss` of notifications.
+    pub issuer: Issuer,
+    /// What event types are called.
+    pub names: EventTypeNames,
+    /// When to try again.
+    pub schedule: Schedule,
+    /// What may be reached.
+    pub egress: EgressPolicy,
+}
+
+/// The invocation that the work happens in.
+#[derive(Clone, Copy, Debug)]
+pub struct Invocation {
+    /// When it ends; `None` when nobody knows.
+    pub deadline: Option<Deadline>,
+}
+
+impl Invocation {
+    /// The deadline of an attempt that starts now and may take this long; `None` when it could not
+    /// end, and be written down, before the invocation does. Such an attempt is not started.
+    fn attempt_deadline(self, now: Timestamp, timeout_ms: u32) -> Option<Deadline> {
+        let own = Deadline::at(now.plus_ms(timeout_ms.into()));
+        match self.deadline {
+            None => Some(own),
+            Some(end) => {
+                let last = Deadline::at(end.moment().minus_ms(DELIVERY_RESERVE_MS));
+                (own <= last).then_some(own)
+            }
+        }
+    }
+}
+
+/// What became of a record.
+#[derive(Debug)]
+pub enum Fate {
+    /// Everything in it is settled: the queue may forget it.
+    Settled(Vec<Report>),
+    /// It must come back. What is reported happened all the same.
+    Returned(OurFault, Vec<Report>),
+    /// It could not be read and lies on the dead-letter queue with this reason.
+    SetAside(Unreadable),
+}
+
+/// What became of one delivery: one log line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// Of which event.
+    pub event_id: EventId,
+    /// Of which type.
+    pub kind: EventType,
+    /// Of which scope.
+    pub scope: Scope,
+    /// To which subscription.
+    pub subscription_id: SubscriptionId,
+    /// The number of the attempt that was made, or of the last one when none was.
+    pub attempt: u32,
+    /// What came of it, where one was made.
+    pub outcome: Option<Outcome>,
+    /// How long it took.
+    pub elapsed_ms: u64,
+    /// Where that leaves the delivery.
+    pub disposition: Disposition,
+}
+
+/// Where an attempt leaves its delivery.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Disposition {
+    /// The target has it.
+    Delivered,
+    /// It will be tried again.
+    Retrying {
+        /// Not before this.
+        next_at: Timestamp,
+    },
+    /// It is a dead letter.
+    Dead(Reason),
+}
+
+/// Works one record of one of the two queues.
+pub async fn run(
+    queue: Queue,
+    body: &str,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Fate {
+    match (queue, QueueMessage::parse(body)) {
+        (Queue::Events, Ok(QueueMessage::EventsV1(events))) => {
+            fan_out::run(&events, invocation, settings, ports).await
+        }
+        (Queue::Retries, Ok(QueueMessage::RetryV1(wakeup))) => {
+            retry::run(&wakeup, invocation, settings, ports).await
+        }
+        (Queue::Events, Ok(QueueMessage::RetryV1(_)))
+        | (Queue::Retries, Ok(QueueMessage::EventsV1(_))) => {
+            set_aside(queue, body, Unreadable::WrongQueue, ports).await
+        }
+        (_, Err(reason)) => set_aside(queue, body, reason, ports).await,
+    }
+}
+
+async fn set_aside(queue: Queue, body: &str, reason: Unreadable, ports: &impl Ports) -> Fate {
+    match ports.set_aside(queue, body, reason).await {
+        Ok(()) => Fate::SetAside(reason),
+        Err(fault) => Fate::Returned(fault, Vec::new()),
+    }
+}

@@ -1,0 +1,113 @@
+//! The first attempts of a message's events, all at once, up to a bound; the rest by cursor.
+
+use futures_util::future::{join, join_all};
+
+use super::attempt::{self, Made};
+use super::{Fate, Invocation, OurFault, Ports, Recorded, Report, Settings};
+use crate::event::Event;
+use crate::ledger::LedgerItem;
+use crate::limits::INLINE_FANOUT_MAX;
+use crate::message::{Cursor, Events};
+use crate::subscription::{Subscription, Subscriptions};
+
+/// Delivers the events of a message to every subscription that matches.
+pub(super) async fn run(
+    events: &Events,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Fate {
+    let subscriptions = match ports.subscriptions(events.scope()).await {
+        Ok(subscriptions) => subscriptions,
+        Err(fault) => return Fate::Returned(fault, Vec::new()),
+    };
+    let plan = Plan::of(events, &subscriptions);
+    let attempts = plan.pairs.iter().map(|(event, subscription)| {
+        first_attempt(event, subscription, invocation, settings, ports)
+    });
+    let rest = async {
+        match &plan.rest {
+            None => Ok(()),
+            Some(cursor) => ports.continue_later(&events.continued(cursor.clone())).await,
+        }
+    };
+    let (settled, continued) = join(join_all(attempts), rest).await;
+
+    let mut reports = Vec::with_capacity(settled.len());
+    let mut fault = continued.err();
+    for result in settled {
+        match result {
+            Ok(report) => reports.push(report),
+            Err(ours) => fault = fault.or(Some(ours)),
+        }
+    }
+    match fault {
+        None => Fate::Settled(reports),
+        Some(fault) => Fate::Returned(fault, reports),
+    }
+}
+
+/// The pairs to attempt now, and where a later message goes on.
+struct Plan<'a> {
+    pairs: Vec<(&'a Event, &'a Subscription)>,
+    rest: Option<Cursor>,
+}
+
+impl<'a> Plan<'a> {
+    /// Pairs in the order of events, then of subscription IDs, after the message's cursor.
+    fn of(events: &'a Events, subscriptions: &'a Subscriptions) -> Self {
+        let is_ahead = |event: usize, subscription: &Subscription| match events.cursor() {
+            None => true,
+            Some(done) => (event, &subscription.id) > (done.event, &done.subscription),
+        };
+        let mut ahead = events.as_slice().iter().enumerate().flat_map(|(index, event)| {
+            let matching = move |subscription: &&Subscription| {
+                is_ahead(index, subscription) && subscription.matches(event)
+            };
+            let pair = move |subscription| (index, event, subscription);
+            subscriptions.readable.iter().filter(matching).map(pair)
+        });
+        let now: Vec<_> = ahead.by_ref().take(INLINE_FANOUT_MAX).collect();
+        let is_done = ahead.next().is_none();
+        let rest = now.last().filter(|_| !is_done).map(|(event, _, subscription)| Cursor {
+            event: *event,
+            subscription: subscription.id.clone(),
+        });
+        let pairs = now.into_iter().map(|(_, event, subscription)| (event, subscription));
+        Self { pairs: pairs.collect(), rest }
+    }
+}
+
+/// Ledger first, acknowledge second: a failed first attempt is written down, then its wake-up is
+/// sent, and only then is the pair settled.
+async fn first_attempt(
+    event: &Event,
+    subscription: &Subscription,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Result<Report, OurFault> {
+    let made = attempt::make(event, subscription, 1, invocation, settings, ports).await?;
+    if let Some(item) = ledger_item(&made, event, subscription) {
+        match ports.record(&item).await? {
+            // There already: we crashed after writing it, perhaps before waking it. A second
+            // wake-up does no harm; the item's attempt decides which of the two counts.
+            Recorded::New | Recorded::AlreadyThere => made.wake(ports).await?,
+        }
+    }
+    Ok(made.report)
+}
+
+fn ledger_item(made: &Made, event: &Event, subscription: &Subscription) -> Option<LedgerItem> {
+    let state = made.state()?;
+    Some(LedgerItem {
+        delivery_id: made.report.delivery_id.clone(),
+        subscription_id: subscription.id.clone(),
+        event: event.clone(),
+        attempt: made.report.attempt,
+        last_outcome: made.last_outcome(),
+        state,
+        created_at: made.ended_at,
+        updated_at: made.ended_at,
+    })
+}

@@ -1,0 +1,110 @@
+//! A wake-up: claim the ledger item, make the next attempt, leave the item in its new state.
+
+use super::attempt::{self, delay_s};
+use super::{Disposition, Fate, Invocation, OurFault, Ports, Report, Settings};
+use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State};
+use crate::limits::LEASE_MS;
+use crate::message::Wakeup;
+use crate::subscription::{Subscription, Subscriptions};
+
+/// Works one wake-up. Whoever loses the claim has nothing to do.
+pub(super) async fn run(
+    wakeup: &Wakeup,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Fate {
+    match try_run(wakeup, invocation, settings, ports).await {
+        Ok(report) => Fate::Settled(report.into_iter().collect()),
+        Err(fault) => Fate::Returned(fault, Vec::new()),
+    }
+}
+
+async fn try_run(
+    wakeup: &Wakeup,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Result<Option<Report>, OurFault> {
+    let now = ports.now();
+    match ports.claim(wakeup, now, now.plus_ms(LEASE_MS)).await? {
+        Claim::Claimed(item, lease) => {
+            work(&item, &lease, invocation, settings, ports).await.map(Some)
+        }
+        // Early by a clock that differs from ours: the same wake-up again, for the rest of the wait.
+        Claim::NotDue { next_at, subscription_id } => {
+            if let Some(delay_s) = delay_s(next_at.since_ms(now)) {
+                ports.wake(wakeup, &subscription_id, delay_s).await?;
+            }
+            Ok(None)
+        }
+        Claim::Taken | Claim::Unreadable => Ok(None),
+    }
+}
+
+async fn work(
+    item: &LedgerItem,
+    lease: &Lease,
+    invocation: Invocation,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Result<Report, OurFault> {
+    let subscriptions = ports.subscriptions(&item.event.scope).await?;
+    let subscription = match standing(item, &subscriptions) {
+        Ok(subscription) => subscription,
+        Err(reason) => return give_up(item, lease, reason, ports).await,
+    };
+    let number = item.attempt.saturating_add(1);
+    let made =
+        attempt::make(&item.event, subscription, number, invocation, settings, ports).await?;
+    let settlement = match made.state() {
+        None => Settlement::Delivered,
+        Some(state) => {
+            Settlement::Kept { attempt: number, last_outcome: made.last_outcome(), state }
+        }
+    };
+    ports.settle(lease, &settlement, made.ended_at).await?;
+    made.wake(ports).await?;
+    Ok(made.report)
+}
+
+/// The subscription as it stands today, or why there is nobody to deliver to any more.
+fn standing<'a>(
+    item: &LedgerItem,
+    subscriptions: &'a Subscriptions,
+) -> Result<&'a Subscription, Reason> {
+    match subscriptions.find(&item.subscription_id) {
+        Some(subscription) if subscription.enabled => Ok(subscription),
+        Some(_) => Err(Reason::SubscriptionDisabled),
+        None if subscriptions.has_unreadable(&item.subscription_id) => {
+            Err(Reason::SubscriptionUnreadable)
+        }
+        None => Err(Reason::SubscriptionDeleted),
+    }
+}
+
+async fn give_up(
+    item: &LedgerItem,
+    lease: &Lease,
+    reason: Reason,
+    ports: &impl Ports,
+) -> Result<Report, OurFault> {
+    let now = ports.now();
+    let settlement = Settlement::Kept {
+        attempt: item.attempt,
+        last_outcome: item.last_outcome.clone(),
+        state: State::Dead { reason: reason.clone() },
+    };
+    ports.settle(lease, &settlement, now).await?;
+    Ok(Report {
+        delivery_id: item.delivery_id.clone(),
+        event_id: item.event.id.clone(),
+        kind: item.event.kind,
+        scope: item.event.scope.clone(),
+        subscription_id: item.subscription_id.clone(),
+        attempt: item.attempt,
+        outcome: None,
+        elapsed_ms: 0,
+        disposition: Disposition::Dead(reason),
+    })
+}

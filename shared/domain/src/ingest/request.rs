@@ -1,0 +1,125 @@
+//! Reading a request: `POST /v1/events` with one event or an array of up to 100.
+
+use std::collections::HashSet;
+
+use serde_json::value::RawValue;
+
+use crate::event::{Arrival, Event};
+use crate::event_type::{EventTypeNames, Source};
+use crate::json::{Object, Pointer, Problem, Problems, Text, TextError};
+use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX, REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX};
+use crate::time::Timestamp;
+
+/// A request as it came, header values and bytes.
+#[derive(Clone, Copy)]
+pub struct Request<'a> {
+    /// `Content-Type`, with or without parameters.
+    pub content_type: Option<&'a str>,
+    /// `Content-Encoding`; only `identity` is taken.
+    pub content_encoding: Option<&'a str>,
+    /// The body; `None` when its transfer encoding could not be undone.
+    pub body: Option<&'a [u8]>,
+}
+
+/// Why a request is refused. Nothing of it was stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Not `application/json`, or compressed.
+    MediaType,
+    /// The body says it is Base64 and is not.
+    Encoding,
+    /// Not JSON that can be read in only one way.
+    Text(TextError),
+    /// Larger than the limit. The pointer names the event, or the whole request.
+    TooLarge {
+        /// What is too large.
+        pointer: Pointer,
+        /// The limit, in bytes.
+        limit_bytes: usize,
+    },
+    /// JSON, but not events.
+    Invalid(Vec<Problem>),
+}
+
+impl<'a> Request<'a> {
+    /// The body, if it is JSON by its headers.
+    pub fn checked_body(self) -> Result<&'a [u8], Refusal> {
+        if !is_json(self.content_type) || !is_plain(self.content_encoding) {
+            return Err(Refusal::MediaType);
+        }
+        self.body.ok_or(Refusal::Encoding)
+    }
+
+    /// Parses all events, or says everything that is wrong with them.
+    pub(super) fn parse(
+        self,
+        source: Source,
+        names: &EventTypeNames,
+        now: Timestamp,
+        mut dice: impl FnMut() -> [u8; 10],
+    ) -> Result<Vec<Event>, Refusal> {
+        let body = self.checked_body()?;
+        if body.len() > REQUEST_BYTES_MAX {
+            let pointer = Pointer::root();
+            return Err(Refusal::TooLarge { pointer, limit_bytes: REQUEST_BYTES_MAX });
+        }
+        let texts = split(body)?;
+        let mut problems = Problems::default();
+        let mut events = Vec::with_capacity(texts.len());
+        let mut seen = HashSet::new();
+        for (pointer, raw) in texts {
+            let arrival = Arrival { source, accepted_at: now, names, dice: dice() };
+            let event = Object::read_raw(raw, pointer.clone(), &mut problems)
+                .and_then(|object| Event::parse(object, arrival, &mut problems));
+            if let Some(event) = event {
+                if !seen.insert(event.id.clone()) {
+                    problems.add(pointer.child("id"), "is given twice in this request");
+                }
+                events.push(event);
+            }
+        }
+        if problems.is_empty() { Ok(events) } else { Err(Refusal::Invalid(problems.into_vec())) }
+    }
+}
+
+/// The events of a body, unread, each with where it stands.
+fn split(body: &[u8]) -> Result<Vec<(Pointer, &RawValue)>, Refusal> {
+    let is_array = body.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[');
+    let text = Text::check(body, JSON_DEPTH_MAX + usize::from(is_array)).map_err(Refusal::Text)?;
+    let invalid =
+        |detail: String| Refusal::Invalid(vec![Problem { pointer: Pointer::root(), detail }]);
+    let texts = if is_array {
+        let elements: Vec<&RawValue> = serde_json::from_str(text.as_str())
+            .map_err(|_| invalid("expected an array of events".to_owned()))?;
+        if !(1..=REQUEST_EVENTS_MAX).contains(&elements.len()) {
+            let count = elements.len();
+            return Err(invalid(format!(
+                "expected 1 to {REQUEST_EVENTS_MAX} events, there are {count}"
+            )));
+        }
+        let placed = |(index, raw)| (Pointer::root().element(index), raw);
+        elements.into_iter().enumerate().map(placed).collect()
+    } else {
+        let whole: &RawValue = serde_json::from_str(text.as_str())
+            .map_err(|_| invalid("expected an event".to_owned()))?;
+        vec![(Pointer::root(), whole)]
+    };
+    match texts.iter().find(|(_, raw)| raw.get().len() > EVENT_BYTES_MAX) {
+        None => Ok(texts),
+        Some((pointer, _)) => {
+            let pointer = pointer.clone();
+            Err(Refusal::TooLarge { pointer, limit_bytes: EVENT_BYTES_MAX })
+        }
+    }
+}
+
+/// Whether a `Content-Type` is `application/json`, whatever its parameters (RFC 9110 §8.3.1).
+fn is_json(content_type: Option<&str>) -> bool {
+    let essence = content_type.and_then(|value| value.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+}
+
+/// Whether a `Content-Encoding` leaves the body as it is.
+fn is_plain(content_encoding: Option<&str>) -> bool {
+    content_encoding.is_none_or(|coding| coding.trim().eq_ignore_ascii_case("identity"))
+}

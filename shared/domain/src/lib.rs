@@ -1,0 +1,25 @@
+//! The rules of Identity Workflows, and nothing else.
+//!
+//! This crate never waits on its own account and never reads a clock, dice or the environment.
+//! It names no AWS SDK, no HTTP client and no runtime; what it needs from outside it asks of a
+//! `Ports` trait that stands beside each use case. The path of an event runs through
+//! [`ingest`], [`message`] and [`delivery`]; the path of a login through [`enrich`].
+
+pub mod delivery;
+pub mod egress;
+pub mod enrich;
+pub mod event;
+pub mod event_type;
+pub mod id;
+pub mod ingest;
+pub mod jose;
+pub mod json;
+pub mod ledger;
+pub mod limits;
+pub mod message;
+pub mod notification;
+pub mod outcome;
+pub mod retry;
+pub mod scope;
+pub mod subscription;
+pub mod time;

@@ -1,0 +1,110 @@
+//! Every bound in one place, with its unit in its name and its reason beside it.
+//!
+//! Relations that must hold between bounds are checked when the crate is compiled.
+
+/// One event as posted, in bytes of its JSON text.
+///
+/// A quarter of SQS's message limit and well inside a ledger item (`DynamoDB`: 400 KB).
+pub const EVENT_BYTES_MAX: usize = 256 * 1024;
+
+/// One ingest request, in bytes. HTTP API takes 10 MB and Lambda 6 MB; nobody needs them here.
+pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
+
+/// Events in one ingest request.
+pub const REQUEST_EVENTS_MAX: usize = 100;
+
+/// Nesting of one JSON text from outside; the outermost object or array of an event is level 1.
+pub const JSON_DEPTH_MAX: usize = 32;
+
+/// Identifiers that producers and operators choose, in bytes.
+pub const ID_BYTES_MAX: usize = 64;
+
+/// The `sub` of an end user, in bytes (OpenID Connect Core 1.0 §2: at most 255 ASCII characters).
+pub const SUB_BYTES_MAX: usize = 255;
+
+/// Events of one scope are packed up to this many bytes a queue message: SQS bills per 64 KiB.
+pub const MESSAGE_PACK_BYTES_MAX: usize = 64 * 1024;
+
+/// One SQS message, in bytes
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
+pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+
+/// Messages in one SQS batch call (same page).
+pub const BATCH_ENTRIES_MAX: usize = 10;
+
+/// The longest `DelaySeconds` SQS takes (same page). Longer waits belong to the ledger.
+pub const QUEUE_DELAY_MAX_S: u32 = 900;
+
+/// First attempts made at once for one queue message; the rest continue by cursor.
+pub const INLINE_FANOUT_MAX: usize = 32;
+
+/// Subscriptions are read at most this long ago when an event is matched.
+pub const SUBSCRIPTIONS_STALENESS_MAX_MS: u64 = 30_000;
+
+/// One attempt when the subscription says nothing: the documented time-out.
+pub const ATTEMPT_TIMEOUT_DEFAULT_MS: u32 = 5_000;
+/// The least and most a subscription may ask for.
+pub const ATTEMPT_TIMEOUT_MIN_MS: u32 = 500;
+/// See [`ATTEMPT_TIMEOUT_MIN_MS`]; a delivery invocation (30 s) must hold one attempt and its books.
+pub const ATTEMPT_TIMEOUT_MAX_MS: u32 = 15_000;
+
+/// What an invocation keeps back from its own deadline for writing down what happened.
+pub const DELIVERY_RESERVE_MS: u64 = 3_000;
+
+/// How long a claimed ledger item is ours. Longer than an invocation (30 s), shorter than the
+/// queue's visibility time-out (180 s), so that a returned wake-up finds the lease expired.
+pub const LEASE_MS: u64 = 60_000;
+
+/// A wake-up this much early still counts as due: SQS delays are whole seconds.
+pub const DUE_TOLERANCE_MS: u64 = 1_000;
+
+/// How long a dead letter is kept for redrive.
+pub const DEAD_LETTER_RETENTION_S: u64 = 30 * 24 * 60 * 60;
+
+/// Partitions of the ledger's due-time index.
+pub const DUE_BUCKETS: u64 = 16;
+
+/// An endpoint URL, in bytes.
+pub const ENDPOINT_URL_BYTES_MAX: usize = 2_048;
+
+/// What we read of a target's reply, in bytes.
+pub const REPLY_BYTES_MAX: usize = 64 * 1024;
+
+/// A target's key set: bytes and keys.
+pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
+/// See [`KEY_SET_BYTES_MAX`].
+pub const KEY_SET_KEYS_MAX: usize = 32;
+
+/// A login's budget when neither caller nor subscription says less: inside Entra's 2 s and Okta's 3 s.
+pub const ENRICH_BUDGET_DEFAULT_MS: u32 = 1_500;
+/// The least and most a subscription or a deployment may choose.
+pub const ENRICH_BUDGET_MIN_MS: u32 = 200;
+/// See [`ENRICH_BUDGET_MIN_MS`].
+pub const ENRICH_BUDGET_MAX_MS: u32 = 5_000;
+/// What the enrich function keeps back from Lambda's deadline to answer in.
+pub const ENRICH_RESERVE_MS: u64 = 100;
+
+/// Allowed difference between a target's clock and ours on `iat`.
+pub const ANSWER_IAT_SKEW_MAX_S: i64 = 60;
+/// Allowed difference on `exp` and `nbf`.
+pub const ANSWER_EXPIRY_SKEW_MAX_S: i64 = 30;
+/// The longest life an answer may claim for itself (`exp - iat`).
+pub const ANSWER_LIFETIME_MAX_S: i64 = 60 * 60;
+
+/// Custom claims of one answer: how many, and bytes in all.
+pub const CLAIMS_MAX: usize = 32;
+/// See [`CLAIMS_MAX`].
+pub const CLAIMS_BYTES_MAX: usize = 8 * 1024;
+/// A claim's name, in bytes.
+pub const CLAIM_NAME_BYTES_MAX: usize = 128;
+/// A claim's string, in bytes, and an array's elements.
+pub const CLAIM_STRING_BYTES_MAX: usize = 1024;
+/// See [`CLAIM_STRING_BYTES_MAX`].
+pub const CLAIM_ARRAY_MAX: usize = 32;
+
+const _: () = assert!(EVENT_BYTES_MAX < MESSAGE_BYTES_MAX / 2, "a message wraps an event");
+const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
+const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(ATTEMPT_TIMEOUT_MAX_MS as u64 + DELIVERY_RESERVE_MS < 30_000);
+const _: () = assert!(LEASE_MS > 30_000 && LEASE_MS < 180_000);
+const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);

@@ -1,0 +1,193 @@
+//! What travels through the queues: small, versioned in the variant, readable by the next release.
+//!
+//! `{"EventsV1":{"events":[…]}}` on `events`: events of one scope, with a cursor when the message
+//! continues a fan-out. `{"RetryV1":{"deliveryId":"…","attempt":n}}` on `retries`: a wake-up, which
+//! carries no truth of its own; the ledger has it.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::event::Event;
+use crate::id::{DeliveryId, SubscriptionId};
+use crate::json::Members;
+use crate::scope::Scope;
+
+/// A queue message, parsed.
+#[derive(Serialize)]
+pub enum QueueMessage {
+    /// Events to deliver.
+    EventsV1(Events),
+    /// A ledger item to look at.
+    RetryV1(Wakeup),
+}
+
+/// Events of one scope: at least one, and all of the same scope.
+#[derive(Clone, Serialize)]
+pub struct Events {
+    events: Vec<Event>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<Cursor>,
+}
+
+/// How far a fan-out has come: everything up to and including this pair has been attempted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cursor {
+    /// Position in `events`.
+    pub event: usize,
+    /// The last subscription attempted for that event, in the order of IDs.
+    pub subscription: SubscriptionId,
+}
+
+/// A wake-up of one delivery. Stale twins are harmless: the ledger's `attempt` decides.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Wakeup {
+    /// Which delivery.
+    pub delivery_id: DeliveryId,
+    /// How many attempts had been made when the wake-up was sent.
+    pub attempt: u32,
+}
+
+/// Why a record cannot be read. It goes to the dead-letter queue at first sight, with this reason
+/// as the message attribute `reason`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// Not JSON, or not an object with one member.
+    #[error("not_a_message")]
+    NotAMessage,
+    /// A version that this release does not know. A newer one will: move it back after the upgrade.
+    #[error("unknown_version")]
+    UnknownVersion,
+    /// The version is known, its content is not what that version promises.
+    #[error("invalid_content")]
+    InvalidContent,
+    /// A wake-up on the events queue, or events on the retries queue.
+    #[error("wrong_queue")]
+    WrongQueue,
+}
+
+impl Events {
+    /// Events of one scope. `None` when there are none, or of more than one scope.
+    #[must_use]
+    pub fn new(events: Vec<Event>, cursor: Option<Cursor>) -> Option<Self> {
+        let scope = &events.first()?.scope;
+        events.iter().all(|event| event.scope == *scope).then_some(Self { events, cursor })
+    }
+
+    /// The scope of all of them.
+    #[must_use]
+    pub fn scope(&self) -> &Scope {
+        &self.events[0].scope
+    }
+
+    /// The events, in the order in which they were posted.
+    #[must_use]
+    pub fn as_slice(&self) -> &[Event] {
+        &self.events
+    }
+
+    /// Where an earlier message left off.
+    #[must_use]
+    pub fn cursor(&self) -> Option<&Cursor> {
+        self.cursor.as_ref()
+    }
+
+    /// The same events from a later position on.
+    #[must_use]
+    pub fn continued(&self, cursor: Cursor) -> Self {
+        Self { events: self.events.clone(), cursor: Some(cursor) }
+    }
+}
+
+impl QueueMessage {
+    /// Reads the body of an SQS record.
+    pub fn parse(body: &str) -> Result<Self, Unreadable> {
+        let raw: &RawValue = serde_json::from_str(body).map_err(|_| Unreadable::NotAMessage)?;
+        let members = Members::of(raw);
+        let [(version, content)] = members.as_slice() else {
+            return Err(Unreadable::NotAMessage);
+        };
+        match version.as_ref() {
+            "EventsV1" => {
+                let read: EventsContent =
+                    serde_json::from_str(content.get()).map_err(|_| Unreadable::InvalidContent)?;
+                Events::new(read.events, read.cursor)
+                    .map(Self::EventsV1)
+                    .ok_or(Unreadable::InvalidContent)
+            }
+            "RetryV1" => serde_json::from_str(content.get())
+                .map(Self::RetryV1)
+                .map_err(|_| Unreadable::InvalidContent),
+            _ => Err(Unreadable::UnknownVersion),
+        }
+    }
+
+    /// The body of an SQS record.
+    #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        reason = "serialising owned strings and numbers cannot fail"
+    )]
+    pub fn to_body(&self) -> String {
+        serde_json::to_string(self).expect("a queue message is plain JSON")
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct EventsContent {
+    events: Vec<Event>,
+    #[serde(default)]
+    cursor: Option<Cursor>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EVENT: &str = r#"{"id":"e1","type":"userCreated","source":"next_identity","occurredAt":1,
+        "acceptedAt":2,"scope":"PROPERTY#p1","propertyId":"p1","sub":"u1","data":{"a": 1}}"#;
+
+    fn reason(body: &str) -> Option<Unreadable> {
+        QueueMessage::parse(body).err()
+    }
+
+    #[test]
+    fn a_message_reads_back_as_itself() {
+        let body = format!(
+            r#"{{"EventsV1":{{"events":[{EVENT}],"cursor":{{"event":0,"subscription":"s1"}}}}}}"#
+        );
+        let message = QueueMessage::parse(&body).expect("readable");
+        let again = QueueMessage::parse(&message.to_body()).expect("readable");
+        assert_eq!(again.to_body(), message.to_body());
+        assert!(message.to_body().contains(r#""data":{"a": 1}"#));
+    }
+
+    #[test]
+    fn a54_unreadable_records_have_their_reasons() {
+        let other_scope = EVENT.replace("PROPERTY#p1", "PROPERTY#p2");
+        let cases = [
+            ("", Unreadable::NotAMessage),
+            ("hello", Unreadable::NotAMessage),
+            ("{}", Unreadable::NotAMessage),
+            (r#"{"EventsV1":{},"RetryV1":{}}"#, Unreadable::NotAMessage),
+            (r#"{"EventsV2":{}}"#, Unreadable::UnknownVersion),
+            (r#"{"EventsV1":{"events":[]}}"#, Unreadable::InvalidContent),
+            (r#"{"EventsV1":{"events":[{"id":"e"}]}}"#, Unreadable::InvalidContent),
+            (
+                &format!(r#"{{"EventsV1":{{"events":[{EVENT},{other_scope}]}}}}"#),
+                Unreadable::InvalidContent,
+            ),
+            (r#"{"RetryV1":{"deliveryId":"x","attempt":1}}"#, Unreadable::InvalidContent),
+            (r#"{"RetryV1":{"deliveryId":"dlv_x","attempt":-1}}"#, Unreadable::InvalidContent),
+            (
+                r#"{"RetryV1":{"deliveryId":"dlv_x","attempt":99999999999}}"#,
+                Unreadable::InvalidContent,
+            ),
+        ];
+        for (body, expected) in cases {
+            assert_eq!(reason(body), Some(expected), "{body}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The notification: a Security Event Token (RFC 8417) that tells a target what happened.
+//!
+//! Its payload is a function of event and subscription alone, so every attempt carries the same
+//! one; the signature is made at send time, with the key that is then current.
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use crate::event::Event;
+use crate::event_type::EventTypeNames;
+use crate::id::DeliveryId;
+use crate::time::Timestamp;
+
+/// The media type of a notification's body (RFC 8417 §7.2), and without `application/` its `typ`.
+pub const MEDIA_TYPE: &str = "application/secevent+jwt";
+/// The `typ` header of a notification (RFC 8417 §2.3).
+pub const TYP: &str = "secevent+jwt";
+
+/// The `iss` of everything we sign: an https URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Issuer(String);
+
+/// The text is no issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected an https URL without query and fragment, such as https://idp.example.com")]
+pub struct InvalidIssuer;
+
+impl Issuer {
+    /// Checks and takes an issuer (as OpenID Connect Discovery 1.0 §3 wants one).
+    pub fn parse(text: &str) -> Result<Self, InvalidIssuer> {
+        let url = url::Url::parse(text).map_err(|_| InvalidIssuer)?;
+        let is_plain = url.query().is_none() && url.fragment().is_none();
+        if url.scheme() == "https" && url.has_host() && is_plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(InvalidIssuer)
+        }
+    }
+
+    /// The text itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+#[derive(Serialize)]
+struct Claims<'a> {
+    iss: &'a str,
+    iat: u64,
+    jti: &'a str,
+    aud: [&'a str; 1],
+    toe: u64,
+    events: Box<RawValue>,
+}
+
+/// The payload of the notification of an event to an endpoint, as JSON.
+///
+/// `events` has one member, named by the event's type; its value is the standard data: `sub`,
+/// `propertyId` and `clientId` first, then the members of `data` to the byte. No top-level `sub`
+/// and no `exp` (RFC 8417 §2.2, §4).
+#[must_use]
+#[expect(clippy::missing_panics_doc, reason = "strings, numbers and raw JSON always serialise")]
+pub fn payload(event: &Event, endpoint: &str, issuer: &Issuer, names: &EventTypeNames) -> String {
+    let claims = Claims {
+        iss: issuer.as_str(),
+        iat: event.accepted_at.as_s(),
+        jti: event.id.as_str(),
+        aud: [endpoint],
+        toe: event.occurred_at.as_s(),
+        events: events_member(event, names),
+    };
+    serde_json::to_string(&claims).expect("strings, numbers and raw JSON always serialise")
+}
+
+fn events_member(event: &Event, names: &EventTypeNames) -> Box<RawValue> {
+    let mut json = String::with_capacity(event.data.get().len() + 128);
+    json.push('{');
+    push_string(&mut json, names.uri(event.kind));
+    json.push_str(":{");
+    let identifiers = [
+        ("sub", event.sub.as_ref().map(crate::id::Sub::as_str)),
+        ("propertyId", event.property_id.as_ref().map(crate::id::PropertyId::as_str)),
+        ("clientId", event.client_id.as_ref().map(crate::id::ClientId::as_str)),
+    ];
+    let mut is_first = true;
+    let mut separate = |json: &mut String| {
+        if !std::mem::take(&mut is_first) {
+            json.push(',');
+        }
+    };
+    for (name, value) in identifiers {
+        if let Some(value) = value {
+            separate(&mut json);
+            push_string(&mut json, name);
+            json.push(':');
+            push_string(&mut json, value);
+        }
+    }
+    for (name, value) in event.data_members() {
+        if !identifiers.iter().any(|(known, _)| *known == name) {
+            separate(&mut json);
+            push_string(&mut json, &name);
+            json.push(':');
+            json.push_str(value.get());
+        }
+    }
+    json.push_str("}}");
+    RawValue::from_string(json).expect("assembled from JSON strings and raw JSON")
+}
+
+fn push_string(json: &mut String, text: &str) {
+    json.push_str(&serde_json::to_string(text).expect("a string always serialises"));
+}
+
+/// The headers that help a receiver; the JWS is the proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookHeaders {
+    /// `webhook-id`: the same on every attempt.
+    pub id: DeliveryId,
+    /// `webhook-timestamp`, in seconds: fresh on each attempt.
+    pub timestamp: Timestamp,
+    /// `webhook-attempt`: counted from 1.
+    pub attempt: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn event(data: &str) -> Event {
+        let json = format!(
+            r#"{{"id":"e1","type":"userCreated","source":"next_identity","occurredAt":1795395599000,
+            "acceptedAt":1795395600999,"scope":"PROPERTY#p1","propertyId":"p1","clientId":"c1",
+            "sub":"u1","data":{data}}}"#
+        );
+        serde_json::from_str(&json).expect("an event")
+    }
+
+    fn payload_of(data: &str) -> String {
+        let issuer = Issuer::parse("https://idp.example.com").expect("valid");
+        payload(&event(data), "https://t.example/hook", &issuer, &EventTypeNames::default())
+    }
+
+    #[test]
+    fn a_payload_is_the_documented_one() {
+        assert_eq!(
+            payload_of(r#"{"dataSourceInfo":{"entityType":"user"},"x":1.50,"sub":"u1"}"#),
+            concat!(
+                r#"{"iss":"https://idp.example.com","iat":1795395600,"jti":"e1","#,
+                r#""aud":["https://t.example/hook"],"toe":1795395599,"events":{"account/v1/userCreated":"#,
+                r#"{"sub":"u1","propertyId":"p1","clientId":"c1","dataSourceInfo":{"entityType":"user"},"x":1.50}}}"#
+            )
+        );
+        assert!(payload_of("{}").ends_with(r#"{"sub":"u1","propertyId":"p1","clientId":"c1"}}}"#));
+    }
+
+    #[test]
+    fn an_issuer_is_an_https_url() {
+        assert!(Issuer::parse("https://idp.example.com/tenant").is_ok());
+        for bad in [
+            "",
+            "idp.example.com",
+            "http://idp.example.com",
+            "https://i.example/?a",
+            "https://i.example/#a",
+        ] {
+            assert_eq!(Issuer::parse(bad), Err(InvalidIssuer), "{bad}");
+        }
+    }
+}

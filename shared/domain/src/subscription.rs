@@ -1,0 +1,311 @@
+//! A subscription: one target's standing wish, read from a row that anyone may have written.
+//!
+//! Rows are read by an exact reader: an attribute that would narrow what is sent and that cannot
+//! be honoured makes the whole row unreadable. Sending less is a log line; sending more is a leak.
+
+mod enrich;
+mod row;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+
+use crate::event::Event;
+use crate::event_type::{Category, EventType, EventTypeNames};
+use crate::id::SubscriptionId;
+use crate::jose::Algorithm;
+use crate::limits::{
+    ATTEMPT_TIMEOUT_DEFAULT_MS, ATTEMPT_TIMEOUT_MAX_MS, ATTEMPT_TIMEOUT_MIN_MS,
+    ENDPOINT_URL_BYTES_MAX,
+};
+use crate::scope::Scope;
+
+pub use self::enrich::{
+    Action, AnswerRules, Binding, EnrichPolicy, KeySource, OnUnavailable, Unavailable,
+};
+pub use row::RowProblem;
+use row::{Row, expected};
+
+/// A listening endpoint's standing wish. Attributes as in `docs` and `design`: camelCase.
+#[derive(Clone)]
+pub struct Subscription {
+    /// Unique within its scope; the row's `sk` after `SUBSCRIPTION#`.
+    pub id: SubscriptionId,
+    /// Whose events; the row's `pk`.
+    pub scope: Scope,
+    /// Which events, by category.
+    pub category: Category,
+    /// Where to, as written. Judged by the egress guard before every connection.
+    pub endpoint: String,
+    /// Whether it is served at all.
+    pub enabled: bool,
+    /// Which event types of the category; all of them when the row says nothing.
+    pub event_types: Option<BTreeSet<EventType>>,
+    /// What notifications are signed with.
+    pub signing_algorithm: Algorithm,
+    /// How long and how often to try.
+    pub retry: RetryPolicy,
+    /// How answers are judged; there exactly when the category is `enrich`.
+    pub enrich: Option<EnrichPolicy>,
+}
+
+/// A subscription's own limits for its deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RetryPolicy {
+    /// One attempt, in milliseconds.
+    pub timeout_ms: u32,
+    /// Attempts in all, where the subscription wants fewer than the schedule gives.
+    pub attempts_max: Option<u32>,
+}
+
+/// All subscriptions of a scope, as last read.
+#[derive(Clone, Default)]
+pub struct Subscriptions {
+    /// Those that could be read, in the order of their IDs.
+    pub readable: Vec<Subscription>,
+    /// Rows that could not. They fail no neighbour.
+    pub unreadable: Vec<UnreadableRow>,
+}
+
+/// A row that cannot be read: what is known of it, without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnreadableRow {
+    /// The row's `sk`.
+    pub sort_key: String,
+    /// What is wrong with it.
+    pub problem: RowProblem,
+    /// Whether it is an enrich row that is not switched off: someone means logins to be asked
+    /// about, and a typo must not let them through.
+    pub means_enrich: bool,
+}
+
+impl Subscriptions {
+    /// Reads the rows of a scope.
+    pub fn read(
+        scope: &Scope,
+        rows: impl IntoIterator<Item = Map<String, Value>>,
+        names: &EventTypeNames,
+    ) -> Self {
+        let mut read = Self::default();
+        for row in rows {
+            let sort_key = row.get("sk").and_then(Value::as_str).unwrap_or("(no sk)").to_owned();
+            let is_enrich =
+                row.get("category").is_some_and(|name| *name == Category::Enrich.as_str());
+            let means_enrich = is_enrich && row.get("enabled") != Some(&Value::Bool(false));
+            match Subscription::read(scope, row, names) {
+                Ok(subscription) => read.readable.push(subscription),
+                Err(problem) => {
+                    read.unreadable.push(UnreadableRow { sort_key, problem, means_enrich });
+                }
+            }
+        }
+        read.readable.sort_by(|a, b| a.id.cmp(&b.id));
+        read
+    }
+
+    /// The subscription of this ID.
+    #[must_use]
+    pub fn find(&self, id: &SubscriptionId) -> Option<&Subscription> {
+        self.readable.iter().find(|subscription| subscription.id == *id)
+    }
+
+    /// Whether there is a row of this ID that could not be read.
+    #[must_use]
+    pub fn has_unreadable(&self, id: &SubscriptionId) -> bool {
+        let sort_key = format!("{}{id}", Subscription::SORT_KEY_PREFIX);
+        self.unreadable.iter().any(|row| row.sort_key == sort_key)
+    }
+}
+
+impl Subscription {
+    const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
+
+    /// Reads one row of a scope. Attributes nobody knows are let be; attributes that are known and
+    /// not yet supported are refused (see the module's head).
+    pub fn read(
+        scope: &Scope,
+        row: Map<String, Value>,
+        names: &EventTypeNames,
+    ) -> Result<Self, RowProblem> {
+        let mut row = Row::new(row);
+        let id = row
+            .required_str("sk")?
+            .strip_prefix(Self::SORT_KEY_PREFIX)
+            .and_then(|id| SubscriptionId::parse(id).ok())
+            .ok_or(expected("sk", "SUBSCRIPTION# and 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"))?;
+        let category = row.required_one_of("category", &CATEGORIES)?;
+        if !category_fits(category, scope) {
+            return Err(expected(
+                "category",
+                "user_data_change under PROPERTY#, the others under CLIENT#",
+            ));
+        }
+        let endpoint = row.required_str("endpoint")?;
+        if endpoint.is_empty() || endpoint.len() > ENDPOINT_URL_BYTES_MAX {
+            return Err(expected("endpoint", "a URL of at most 2,048 bytes"));
+        }
+        let enabled = row.bool("enabled")?.ok_or(expected("enabled", "a boolean"))?;
+        let event_types = read_event_types(&mut row, category, names)?;
+        let signing_algorithm =
+            row.one_of("signingAlg", &[("ES256", Algorithm::Es256)])?.unwrap_or(Algorithm::Es256);
+        row.one_of("format", &[("set", ())])?;
+        for unsupported in ["encryptionJwk", "encryptionJwksUri", "fields", "filter"] {
+            row.refuse(unsupported)?;
+        }
+        let enrich = match category {
+            Category::Enrich => Some(EnrichPolicy::read(&mut row)?),
+            Category::UserDataChange | Category::TransactionalEmail => None,
+        };
+        let retry = read_retry(&mut row)?;
+        Ok(Self {
+            id,
+            scope: scope.clone(),
+            category,
+            endpoint,
+            enabled,
+            event_types,
+            signing_algorithm,
+            retry,
+            enrich,
+        })
+    }
+
+    /// Whether this event is to be delivered to this subscription.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        self.enabled
+            && self.scope == event.scope
+            && self.category == event.kind.category()
+            && self.event_types.as_ref().is_none_or(|types| types.contains(&event.kind))
+    }
+}
+
+const CATEGORIES: [(&str, Category); 3] = [
+    (Category::UserDataChange.as_str(), Category::UserDataChange),
+    (Category::TransactionalEmail.as_str(), Category::TransactionalEmail),
+    (Category::Enrich.as_str(), Category::Enrich),
+];
+
+fn category_fits(category: Category, scope: &Scope) -> bool {
+    match category {
+        Category::UserDataChange => matches!(scope, Scope::Property(_)),
+        Category::TransactionalEmail | Category::Enrich => matches!(scope, Scope::Client(_)),
+    }
+}
+
+fn read_event_types(
+    row: &mut Row,
+    category: Category,
+    names: &EventTypeNames,
+) -> Result<Option<BTreeSet<EventType>>, RowProblem> {
+    let Some(texts) = row.strings("eventTypes")? else { return Ok(None) };
+    let of_category = |text: &String| names.parse(text).filter(|kind| kind.category() == category);
+    let types: Option<BTreeSet<_>> = texts.iter().map(of_category).collect();
+    types
+        .filter(|types| !types.is_empty())
+        .map(Some)
+        .ok_or(expected("eventTypes", "one or more event types of the row's category"))
+}
+
+fn read_retry(row: &mut Row) -> Result<RetryPolicy, RowProblem> {
+    let mut retry = row.object("retry")?.unwrap_or_default();
+    let range = (ATTEMPT_TIMEOUT_MIN_MS, ATTEMPT_TIMEOUT_MAX_MS);
+    let timeout_ms = retry.number("timeoutMs", range, "retry.timeoutMs", "500 to 15,000")?;
+    let attempts_max = retry.number("attemptsMax", (1, 12), "retry.attemptsMax", "1 to 12")?;
+    Ok(RetryPolicy { timeout_ms: timeout_ms.unwrap_or(ATTEMPT_TIMEOUT_DEFAULT_MS), attempts_max })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::PropertyId;
+    use serde_json::json;
+
+    fn property() -> Scope {
+        Scope::Property(PropertyId::parse("p1").expect("valid"))
+    }
+
+    fn read(patch: &Value) -> Result<Subscription, String> {
+        let mut row = json!({
+            "pk": "PROPERTY#p1", "sk": "SUBSCRIPTION#s1", "category": "user_data_change",
+            "endpoint": "https://target.example.com/hook", "enabled": true,
+        });
+        let object = row.as_object_mut().expect("an object");
+        for (name, value) in patch.as_object().expect("an object") {
+            if value.is_null() {
+                object.remove(name);
+            } else {
+                object.insert(name.clone(), value.clone());
+            }
+        }
+        Subscription::read(&property(), object.clone(), &EventTypeNames::default())
+            .map_err(|problem| problem.to_string())
+    }
+
+    #[test]
+    fn a_plain_row_is_read_with_the_documented_defaults() {
+        let subscription = read(&json!({})).expect("readable");
+        assert_eq!(subscription.retry, RetryPolicy { timeout_ms: 5_000, attempts_max: None });
+        assert_eq!(subscription.event_types, None);
+        assert!(read(&json!({"description": "mine", "createdBy": "me"})).is_ok());
+    }
+
+    #[test]
+    fn a_row_that_does_not_parse_says_which_attribute_and_shows_no_value() {
+        for (patch, said) in [
+            (
+                json!({"sk": "SUB#1"}),
+                "attribute sk: expected SUBSCRIPTION# and 1 to 64 of A-Z, a-z, 0-9, '_' and '-'",
+            ),
+            (
+                json!({"category": "users"}),
+                "attribute category: expected user_data_change, transactional_email or enrich",
+            ),
+            (
+                json!({"category": "enrich"}),
+                "attribute category: expected user_data_change under PROPERTY#, the others under CLIENT#",
+            ),
+            (json!({"endpoint": null}), "attribute endpoint: expected a string"),
+            (json!({"endpoint": 7}), "attribute endpoint: expected a string"),
+            (json!({"enabled": "yes"}), "attribute enabled: expected a boolean"),
+            (json!({"enabled": null}), "attribute enabled: expected a boolean"),
+            (
+                json!({"eventTypes": ["login"]}),
+                "attribute eventTypes: expected one or more event types of the row's category",
+            ),
+            (
+                json!({"eventTypes": []}),
+                "attribute eventTypes: expected one or more event types of the row's category",
+            ),
+            (
+                json!({"retry": {"timeoutMs": 60_000}}),
+                "attribute retry.timeoutMs: expected 500 to 15,000",
+            ),
+            (json!({"retry": []}), "attribute retry: expected a map"),
+            (json!({"signingAlg": "HS256"}), "attribute signingAlg: expected ES256"),
+            (
+                json!({"encryptionJwk": {"kty": "EC"}}),
+                "attribute encryptionJwk: expected to be absent, this release does not support it",
+            ),
+        ] {
+            assert_eq!(read(&patch).err().as_deref(), Some(said), "{patch}");
+        }
+    }
+
+    #[test]
+    fn unreadable_rows_fail_no_neighbour() {
+        let good = |id: &str| {
+            json!({
+                "sk": format!("SUBSCRIPTION#{id}"), "category": "user_data_change",
+                "endpoint": "https://t.example/", "enabled": true,
+            })
+        };
+        let rows = [good("b"), json!({"sk": "SUBSCRIPTION#x"}), good("a")];
+        let rows = rows.into_iter().map(|row| row.as_object().expect("an object").clone());
+        let read = Subscriptions::read(&property(), rows, &EventTypeNames::default());
+        let ids: Vec<_> = read.readable.iter().map(|s| s.id.as_str()).collect();
+        assert_eq!(ids, ["a", "b"]);
+        assert_eq!(read.unreadable.len(), 1);
+        assert_eq!(read.unreadable[0].sort_key, "SUBSCRIPTION#x");
+    }
+}

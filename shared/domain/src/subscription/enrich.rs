@@ -1,0 +1,324 @@
+//! What an enrich subscription says about its target's answers, and about their absence.
+
+use serde_json::Value;
+
+use super::row::{Row, RowProblem, expected};
+use crate::jose::{Algorithm, KeySet};
+use crate::limits::{ENDPOINT_URL_BYTES_MAX, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS};
+
+/// What a login journey is told to do. Ordered by strictness: the greatest wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Action {
+    /// The user proceeds.
+    Allow,
+    /// The user gets a security challenge.
+    Challenge,
+    /// The login ends here.
+    Block,
+}
+
+impl Action {
+    pub(crate) const CHOICES: [(&str, Self); 3] = [
+        (Self::Allow.as_str(), Self::Allow),
+        (Self::Block.as_str(), Self::Block),
+        (Self::Challenge.as_str(), Self::Challenge),
+    ];
+
+    /// Its name on the wire.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Allow => "allow",
+            Self::Challenge => "challenge",
+            Self::Block => "block",
+        }
+    }
+
+    /// Reads a name, to the letter.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::CHOICES.into_iter().find(|(text, _)| *text == name).map(|(_, action)| action)
+    }
+}
+
+/// The enrich attributes of a row.
+#[derive(Clone)]
+pub struct EnrichPolicy {
+    /// Whose claims win when two targets set the same one: the lower number. 100 when unsaid.
+    pub priority: u32,
+    /// This subscription's share of a login's time, where it wants less than the deployment gives.
+    pub timeout_ms: Option<u32>,
+    /// What counts when the target does not answer well.
+    pub on_unavailable: OnUnavailable,
+    /// How its answers are verified.
+    pub answer: AnswerRules,
+}
+
+/// Why there is no answer to judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unavailable {
+    /// The deadline passed.
+    Timeout,
+    /// No connection, or one that broke; also an endpoint that the egress guard refuses.
+    Connection,
+    /// An answer with another status than 200.
+    Status,
+    /// We stopped asking because the target kept failing.
+    BreakerOpen,
+    /// The keys to verify the answer with could not be had.
+    KeySet,
+}
+
+impl Unavailable {
+    /// Its name in rows, reasons and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Connection => "connection",
+            Self::Status => "status",
+            Self::BreakerOpen => "breaker_open",
+            Self::KeySet => "key_set",
+        }
+    }
+}
+
+/// The action for each way of not answering; challenge where the row says nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OnUnavailable {
+    timeout: Action,
+    connection: Action,
+    status: Action,
+    breaker_open: Action,
+    key_set: Action,
+}
+
+impl OnUnavailable {
+    const fn all(action: Action) -> Self {
+        Self {
+            timeout: action,
+            connection: action,
+            status: action,
+            breaker_open: action,
+            key_set: action,
+        }
+    }
+
+    /// What this subscription wants for this reason.
+    #[must_use]
+    pub const fn action(&self, why: Unavailable) -> Action {
+        match why {
+            Unavailable::Timeout => self.timeout,
+            Unavailable::Connection => self.connection,
+            Unavailable::Status => self.status,
+            Unavailable::BreakerOpen => self.breaker_open,
+            Unavailable::KeySet => self.key_set,
+        }
+    }
+
+    /// One action for every reason, or a map by reason.
+    fn read(row: &mut Row) -> Result<Self, RowProblem> {
+        const NAME: &str = "onUnavailable";
+        let mut policy = Self::all(Action::Challenge);
+        match row.take(NAME) {
+            None => {}
+            Some(Value::String(name)) => {
+                policy = Self::all(Action::parse(&name).ok_or_else(|| {
+                    expected(NAME, "allow, block or challenge, or a map of them by reason")
+                })?);
+            }
+            Some(Value::Object(by_reason)) => {
+                for (reason, action) in by_reason {
+                    let action = action.as_str().and_then(Action::parse);
+                    let place = policy.place(&reason).zip(action).ok_or_else(|| {
+                        expected(NAME, "timeout, connection, status, breaker_open or key_set, each allow, block or challenge")
+                    })?;
+                    *place.0 = place.1;
+                }
+            }
+            Some(_) => return Err(expected(NAME, "a string or a map")),
+        }
+        Ok(policy)
+    }
+
+    fn place(&mut self, reason: &str) -> Option<&mut Action> {
+        match reason {
+            "timeout" => Some(&mut self.timeout),
+            "connection" => Some(&mut self.connection),
+            "status" => Some(&mut self.status),
+            "breaker_open" => Some(&mut self.breaker_open),
+            "key_set" => Some(&mut self.key_set),
+            _ => None,
+        }
+    }
+}
+
+/// How an answer proves itself.
+#[derive(Clone)]
+pub struct AnswerRules {
+    /// The `iss` it must have, to the letter.
+    pub issuer: String,
+    /// Where its keys come from.
+    pub keys: KeySource,
+    /// The one algorithm it may be signed with.
+    pub algorithm: Algorithm,
+    /// Whether it must name the request it answers.
+    pub binding: Binding,
+}
+
+/// Where a target's public keys come from.
+#[derive(Clone)]
+pub enum KeySource {
+    /// The row itself.
+    Pinned(KeySet),
+    /// A JWK Set behind a URL, fetched through the egress guard.
+    Uri(String),
+}
+
+/// Whether an answer must be bound to its request by `jti` or `txn`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Binding {
+    /// It must.
+    Required,
+    /// It need not: for targets that follow only the documented sample.
+    Optional,
+}
+
+const ALGORITHMS: [(&str, Algorithm); 5] = [
+    ("ES256", Algorithm::Es256),
+    ("ES384", Algorithm::Es384),
+    ("RS256", Algorithm::Rs256),
+    ("PS256", Algorithm::Ps256),
+    ("EdDSA", Algorithm::EdDsa),
+];
+
+impl EnrichPolicy {
+    pub(super) fn read(row: &mut Row) -> Result<Self, RowProblem> {
+        let range = (ENRICH_BUDGET_MIN_MS, ENRICH_BUDGET_MAX_MS);
+        Ok(Self {
+            priority: row
+                .number("priority", (0, 1_000_000), "priority", "0 to 1,000,000")?
+                .unwrap_or(100),
+            timeout_ms: row.number("timeoutMs", range, "timeoutMs", "200 to 5,000")?,
+            on_unavailable: OnUnavailable::read(row)?,
+            answer: AnswerRules::read(row)?,
+        })
+    }
+}
+
+impl AnswerRules {
+    fn read(row: &mut Row) -> Result<Self, RowProblem> {
+        let mut response = row.object("response")?.ok_or_else(|| expected("response", "a map"))?;
+        let issuer = match response.take("issuer") {
+            Some(Value::String(issuer)) if !issuer.is_empty() => issuer,
+            _ => return Err(expected("response.issuer", "a string")),
+        };
+        let algorithm = match response.take("alg") {
+            None => Err(listed_algorithms()),
+            Some(name) => ALGORITHMS
+                .into_iter()
+                .find(|(text, _)| name == *text)
+                .map(|(_, algorithm)| algorithm)
+                .ok_or_else(listed_algorithms),
+        }?;
+        let binding = match response.take("binding") {
+            None => Binding::Required,
+            Some(name) if name == "required" => Binding::Required,
+            Some(name) if name == "optional" => Binding::Optional,
+            Some(_) => return Err(expected("response.binding", "required or optional")),
+        };
+        let keys = match (response.take("jwks"), response.take("jwksUri")) {
+            (Some(jwks), None) => KeySource::Pinned(read_key_set(&jwks, algorithm)?),
+            (None, Some(Value::String(uri))) if uri.len() <= ENDPOINT_URL_BYTES_MAX => {
+                KeySource::Uri(uri)
+            }
+            _ => return Err(expected("response", "either jwks, a JWK set, or jwksUri, a URL")),
+        };
+        Ok(Self { issuer, keys, algorithm, binding })
+    }
+}
+
+fn listed_algorithms() -> RowProblem {
+    expected("response.alg", "ES256, ES384, RS256, PS256 or EdDSA")
+}
+
+/// A key set as a map, or as the string that a hand-written row may hold it in.
+fn read_key_set(jwks: &Value, algorithm: Algorithm) -> Result<KeySet, RowProblem> {
+    let keys = match jwks {
+        Value::String(text) => KeySet::parse(text.as_bytes()),
+        other => KeySet::from_json(other),
+    };
+    keys.ok()
+        .filter(|keys| keys.holds(algorithm))
+        .ok_or_else(|| expected("response.jwks", "a JWK set with a public key for response.alg"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn row(patch: &Value) -> Row {
+        let mut row = json!({"response": {
+            "issuer": "https://system.example.com", "alg": "ES256",
+            "jwksUri": "https://system.example.com/jwks",
+        }});
+        let object = row.as_object_mut().expect("an object");
+        object.extend(patch.as_object().expect("an object").clone());
+        Row::new(object.clone())
+    }
+
+    #[test]
+    fn a_row_that_says_little_gets_the_careful_defaults() {
+        let policy = EnrichPolicy::read(&mut row(&json!({}))).expect("readable");
+        assert_eq!(policy.on_unavailable.action(Unavailable::Timeout), Action::Challenge);
+        assert_eq!(policy.answer.binding, Binding::Required);
+        assert_eq!((policy.priority, policy.timeout_ms), (100, None));
+    }
+
+    #[test]
+    fn a_policy_is_one_action_or_a_map_by_reason() {
+        let read = |value: Value| {
+            OnUnavailable::read(&mut row(&json!({"onUnavailable": value}))).map_err(|p| p.attribute)
+        };
+        assert_eq!(read(json!("allow")), Ok(OnUnavailable::all(Action::Allow)));
+        let mixed = read(json!({"timeout": "allow", "key_set": "block"})).expect("readable");
+        assert_eq!(mixed.action(Unavailable::Timeout), Action::Allow);
+        assert_eq!(mixed.action(Unavailable::KeySet), Action::Block);
+        assert_eq!(mixed.action(Unavailable::Status), Action::Challenge);
+        for bad in [json!("permit"), json!(true), json!({"slow": "allow"}), json!({"timeout": 1})] {
+            assert_eq!(read(bad), Err("onUnavailable"));
+        }
+    }
+
+    #[test]
+    fn the_rules_for_answers_must_be_complete() {
+        let read = |response: Value| {
+            AnswerRules::read(&mut row(&json!({"response": response})))
+                .map(|_| ())
+                .map_err(|p| p.attribute)
+        };
+        let uri = "https://t.example/jwks";
+        assert_eq!(read(json!({"issuer": "i", "alg": "ES256", "jwksUri": uri})), Ok(()));
+        assert_eq!(read(json!({"alg": "ES256", "jwksUri": uri})), Err("response.issuer"));
+        assert_eq!(read(json!({"issuer": "i", "jwksUri": uri})), Err("response.alg"));
+        assert_eq!(
+            read(json!({"issuer": "i", "alg": "HS256", "jwksUri": uri})),
+            Err("response.alg")
+        );
+        assert_eq!(read(json!({"issuer": "i", "alg": "ES256"})), Err("response"));
+        assert_eq!(
+            read(json!({"issuer": "i", "alg": "ES256", "jwks": {"keys": []}})),
+            Err("response.jwks")
+        );
+        assert_eq!(
+            read(json!({"issuer": "i", "alg": "ES256", "jwksUri": uri, "binding": "maybe"})),
+            Err("response.binding")
+        );
+    }
+
+    #[test]
+    fn strictness_orders_actions() {
+        assert!(Action::Block > Action::Challenge && Action::Challenge > Action::Allow);
+    }
+}

@@ -1,0 +1,230 @@
+//! One loopback endpoint that speaks DynamoDB, SQS and Secrets Manager to any AWS client.
+//!
+//! Everything that talks to AWS talks to it unchanged: the functions' own adapters, the `aws`
+//! command line, boto3, `cargo lambda watch`; one `AWS_ENDPOINT_URL` is enough. Signatures are not
+//! verified (DynamoDB alone insists that there is one), regions and accounts in a request make no
+//! difference: there is one account, [`Account::local`].
+//!
+//! With a data directory, tables live in `dynamodb.sqlite` and survive anything; queues and their
+//! messages are saved to `queues.json` by [`Endpoint::stop`] and loaded by [`Endpoint::start`], so
+//! a killed process loses what happened to its queues since it started. Secrets are never written
+//! to disk.
+//!
+//! `router` finds the service of a request, `faults` lets it fail, `dynamodb`, `sqs` and `secrets`
+//! are the services, `provision` creates what a template declares.
+
+mod answer;
+mod dynamodb;
+mod faults;
+mod provision;
+mod router;
+mod secrets;
+mod sqs;
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::serve::ListenerExt as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::template::{Account, Stack};
+pub use faults::{Fault, Faults, Service};
+pub use provision::ProvisionError;
+
+/// Where the queues are, in the data directory.
+const QUEUES_FILE: &str = "queues.json";
+/// How long `stop` waits for running requests.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// A running endpoint. Dropping it stops it too, but saves nothing.
+pub struct Endpoint {
+    address: SocketAddr,
+    services: Arc<Services>,
+    queues_file: Option<PathBuf>,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<io::Result<()>>,
+    dynamodb: dynamodb::Server,
+}
+
+/// What the requests reach.
+struct Services {
+    account: Account,
+    faults: Faults,
+    dynamodb: dynamodb::DynamoDb,
+    sqs: sqs::Sqs,
+    secrets: secrets::Secrets,
+}
+
+/// Why the endpoint does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the operating system said.
+        source: io::Error,
+    },
+    /// No loopback port for the inner DynamoDB.
+    #[error("cannot listen on a loopback port for DynamoDB")]
+    Inner(#[source] io::Error),
+    /// The tables in memory cannot be opened.
+    #[error("cannot open the tables: {0}")]
+    Tables(String),
+    /// The data directory, or a file in it, cannot be used.
+    #[error("cannot use {path}")]
+    Data {
+        /// The file or directory.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+/// Why the endpoint did not stop cleanly. It has stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum StopError {
+    /// The queues could not be saved.
+    #[error("cannot write {path}")]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl StartError {
+    fn data(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Data { path: path.to_owned(), source: source.into() }
+    }
+}
+
+impl StopError {
+    fn data(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Data { path: path.to_owned(), source: source.into() }
+    }
+}
+
+impl Endpoint {
+    /// Starts the endpoint on `address`, where port 0 takes a free one. Without `data` everything
+    /// is in memory; with it, the directory is created if need be.
+    ///
+    /// It starts without resources: read the template with [`Endpoint::account`], which knows the
+    /// port, then [`Endpoint::provision`].
+    pub async fn start(address: SocketAddr, data: Option<&Path>) -> Result<Self, StartError> {
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let account = Account::local(format!("http://{address}"));
+        if let Some(data) = data {
+            std::fs::create_dir_all(data).map_err(|error| StartError::data(data, error))?;
+        }
+
+        let faults = Faults::default();
+        let sqs = sqs::Sqs::new(account.clone(), faults.clone());
+        let queues_file = data.map(|it| it.join(QUEUES_FILE));
+        if let Some(file) = &queues_file {
+            sqs.load(file)?;
+        }
+        let (dynamodb, dynamodb_server) = dynamodb::DynamoDb::start(data).await?;
+        let services = Arc::new(Services {
+            secrets: secrets::Secrets::new(account.clone()),
+            account,
+            faults,
+            dynamodb,
+            sqs,
+        });
+
+        let router = router::router(Arc::clone(&services));
+        let (stop, stopped) = oneshot::channel::<()>();
+        // An answer is written in two pieces; without this the second would wait for an
+        // acknowledgement of the first.
+        let listener = listener.tap_io(|stream| {
+            if let Err(error) = stream.set_nodelay(true) {
+                tracing::debug!(%error, "a connection stays with delayed packets");
+            }
+        });
+        let server = axum::serve(listener, router).with_graceful_shutdown(async {
+            // A dropped sender means stop, too.
+            let _ = stopped.await;
+        });
+        Ok(Self {
+            address,
+            services,
+            queues_file,
+            stop,
+            server: tokio::spawn(server.into_future()),
+            dynamodb: dynamodb_server,
+        })
+    }
+
+    /// The address that it listens on, with the port it got.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its URL for `AWS_ENDPOINT_URL`, without a trailing slash.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        &self.services.account.endpoint_url
+    }
+
+    /// The account that it plays; it makes queue URLs and ARNs.
+    #[must_use]
+    pub fn account(&self) -> &Account {
+        &self.services.account
+    }
+
+    /// The switch for scripted outages.
+    #[must_use]
+    pub fn faults(&self) -> &Faults {
+        &self.services.faults
+    }
+
+    /// Creates the tables, queues and secrets of `stack`, whatever faults are set. What is there
+    /// already, from a data directory, stays with its contents; a queue takes the attributes of
+    /// `stack`, and a table with other keys or indexes is an error.
+    pub async fn provision(&self, stack: &Stack) -> Result<(), ProvisionError> {
+        provision::provision(&self.services, stack).await
+    }
+
+    /// Stops: takes no more requests, answers those that run (a waiting receive at once, with no
+    /// messages), and saves the queues if there is a data directory.
+    pub async fn stop(self) -> Result<(), StopError> {
+        self.services.sqs.stop_waiting();
+        // An error here means that the server has ended already.
+        let _ = self.stop.send(());
+        let server = self.server.abort_handle();
+        if tokio::time::timeout(STOP_MAX, self.server).await.is_err() {
+            // A client that never ends its request does not hold us up.
+            server.abort();
+        }
+        let saved = match &self.queues_file {
+            Some(file) => self.services.sqs.save(file),
+            None => Ok(()),
+        };
+        // The inner connections end with the client that keeps them.
+        drop(self.services);
+        let _ = tokio::time::timeout(STOP_MAX, self.dynamodb.stop()).await;
+        saved
+    }
+}
+
+/// Milliseconds since 1970.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the endpoint plays AWS, whose clock is not ours; its queues take the time as an \
+              argument"
+)]
+fn now_ms() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX))
+}

@@ -1,0 +1,4 @@
+//!
+
+pub mod aws;
+pub mod template;

@@ -1,0 +1,190 @@
+//! What `template.yaml` declares, as plain values.
+//!
+//! The local stack creates queues, tables and secrets from the same AWS SAM template that
+//! `sam deploy` uses, so the two cannot drift. This module reads that file and nothing else: it
+//! calls no service, reads no environment variable, and knows only the resource types and the
+//! properties below. Whatever else stands in the template is neither resolved nor an error; a
+//! property that is read and cannot be resolved is an error that names the resource and the
+//! property.
+//!
+//! | resource | read |
+//! | --- | --- |
+//! | `AWS::SQS::Queue` | name, visibility, retention, wait, delay, size limit, redrive policy |
+//! | `AWS::DynamoDB::Table` | name, attributes, keys, global indexes, time to live |
+//! | `AWS::SecretsManager::Secret` | name, `SecretString` |
+//! | `AWS::Serverless::Function` | timeout, environment, events of type SQS, `HttpApi`, `Schedule`, `ScheduleV2` |
+//!
+//! `yaml` turns text into nodes, `resolve` answers `!Ref`, `!Sub` and their kin, `property` reads
+//! typed values with an error that knows its place, `resources` and `functions` say which
+//! properties there are.
+
+mod account;
+mod functions;
+mod property;
+mod resolve;
+mod resources;
+mod yaml;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+pub use account::Account;
+pub use functions::{Function, QueueMapping, Route};
+pub use resolve::Reason;
+pub use resources::{
+    Attribute, AttributeKind, Index, Key, KeyRole, Projection, Queue, Redrive, Secret, Table,
+};
+
+/// The resources that the local stack can stand up, in the order of the template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stack {
+    /// The SQS queues.
+    pub queues: Vec<Queue>,
+    /// The DynamoDB tables.
+    pub tables: Vec<Table>,
+    /// The Secrets Manager secrets.
+    pub secrets: Vec<Secret>,
+    /// The Lambda functions.
+    pub functions: Vec<Function>,
+}
+
+/// What the template leaves to its surroundings.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where the stack stands: makes queue URLs and ARNs.
+    pub account: Account,
+    /// `AWS::StackName`; also begins the name of a resource that declares none.
+    pub stack_name: String,
+    /// Values for template parameters; a parameter not given here takes its `Default`.
+    pub parameters: BTreeMap<String, String>,
+    /// What a reference to a resource of a type not listed above stands for: `Api` for
+    /// `!Ref Api`, `Api.Endpoint` for `!GetAtt Api.Endpoint`.
+    pub references: BTreeMap<String, String>,
+}
+
+impl Settings {
+    /// Settings for a stack called `local` in `account`, with the template's own defaults.
+    #[must_use]
+    pub fn new(account: Account) -> Self {
+        Self {
+            account,
+            stack_name: "local".to_owned(),
+            parameters: BTreeMap::new(),
+            references: BTreeMap::new(),
+        }
+    }
+}
+
+/// Why a template could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum TemplateError {
+    /// The file could not be read.
+    #[error("cannot read {path}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        source: std::io::Error,
+    },
+    /// The text is not YAML.
+    #[error("the template is not YAML: {0}")]
+    Yaml(String),
+    /// The text is YAML, but no template.
+    #[error("the template has no Resources")]
+    NoResources,
+    /// A property that we read cannot be resolved.
+    #[error("{resource}.{property}: {reason}")]
+    Property {
+        /// Logical ID of the resource, or `Globals`.
+        resource: String,
+        /// Path of the property inside the resource, e.g. `RedrivePolicy.maxReceiveCount`.
+        property: String,
+        /// What is wrong with it.
+        reason: Reason,
+    },
+}
+
+impl Stack {
+    /// Reads the template at `path`.
+    pub fn read(path: &Path, settings: &Settings) -> Result<Self, TemplateError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| TemplateError::File { path: path.to_owned(), source })?;
+        Self::parse(&text, settings)
+    }
+
+    /// Reads a template's text.
+    pub fn parse(text: &str, settings: &Settings) -> Result<Self, TemplateError> {
+        let document = yaml::parse(text)?;
+        let resolver = resolve::Resolver::new(&document, settings);
+        let mut stack = Self {
+            queues: Vec::new(),
+            tables: Vec::new(),
+            secrets: Vec::new(),
+            functions: Vec::new(),
+        };
+        let declared = document
+            .get("Resources")
+            .and_then(yaml::Node::entries)
+            .ok_or(TemplateError::NoResources)?;
+        for (id, resource) in declared {
+            stack.add(&resolver, id, resource)?;
+        }
+        for function in &mut stack.functions {
+            function.name_queues(&stack.queues, &settings.account)?;
+        }
+        Ok(stack)
+    }
+
+    /// The queue with this logical ID.
+    #[must_use]
+    pub fn queue(&self, logical_id: &str) -> Option<&Queue> {
+        self.queues.iter().find(|it| it.logical_id == logical_id)
+    }
+
+    /// The table with this logical ID.
+    #[must_use]
+    pub fn table(&self, logical_id: &str) -> Option<&Table> {
+        self.tables.iter().find(|it| it.logical_id == logical_id)
+    }
+
+    /// The secret with this logical ID.
+    #[must_use]
+    pub fn secret(&self, logical_id: &str) -> Option<&Secret> {
+        self.secrets.iter().find(|it| it.logical_id == logical_id)
+    }
+
+    /// The function with this logical ID.
+    #[must_use]
+    pub fn function(&self, logical_id: &str) -> Option<&Function> {
+        self.functions.iter().find(|it| it.logical_id == logical_id)
+    }
+
+    fn add(
+        &mut self,
+        resolver: &resolve::Resolver<'_>,
+        id: &str,
+        resource: &yaml::Node,
+    ) -> Result<(), TemplateError> {
+        let kind = resource.get("Type").and_then(yaml::Node::text);
+        if !matches!(
+            kind,
+            Some(resolve::QUEUE | resolve::TABLE | resolve::SECRET | resolve::FUNCTION)
+        ) {
+            return Ok(());
+        }
+        let root = property::Property::of_resource(resolver, id, resource);
+        if !root.is_wanted(resource.get("Condition"))? {
+            return Ok(());
+        }
+        match kind {
+            Some(resolve::QUEUE) => self.queues.push(Queue::read(&root)?),
+            Some(resolve::TABLE) => self.tables.push(Table::read(&root)?),
+            Some(resolve::SECRET) => self.secrets.push(Secret::read(&root)?),
+            _ => self.functions.push(Function::read(&root, resolver)?),
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,143 @@
+//! The endpoint itself: what it answers to strangers, its outages, its end and its memory.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::error::ProvideErrorMetadata;
+use aws_sdk_sqs::types::{SendMessageBatchRequestEntry, SendMessageBatchResultEntry};
+use local::aws::{Fault, Service};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use crate::World;
+
+/// Sends a request as it stands and reads the whole answer.
+async fn raw(world: &World, head: &str, body: &str) -> String {
+    let mut stream = TcpStream::connect(world.endpoint.address()).await.expect("it listens");
+    let length = body.len();
+    let request =
+        format!("{head}\r\nHost: x\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+    stream.write_all(request.as_bytes()).await.expect("it is sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it is answered");
+    answer
+}
+
+#[tokio::test]
+async fn a_browser_learns_what_runs_here() {
+    let world = World::new().await;
+    let answer = raw(&world, "GET / HTTP/1.1", "").await;
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert!(answer.contains("AmazonSQS"), "{answer}");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn strangers_are_told_what_is_spoken_here() {
+    let world = World::new().await;
+    let signed_get = "GET / HTTP/1.1\r\nAuthorization: AWS4-HMAC-SHA256 x";
+    let form = "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded";
+    let cases = [
+        (raw(&world, signed_get, "").await, "this request has none"),
+        (raw(&world, "POST / HTTP/1.1", "{}").await, "this request has none"),
+        (
+            raw(&world, "POST / HTTP/1.1\r\nX-Amz-Target: Kinesis.Put", "{}").await,
+            "it does not know Kinesis.Put",
+        ),
+        (
+            raw(&world, "POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.Fly", "{}").await,
+            "does not know the SQS operation Fly",
+        ),
+        (raw(&world, form, "Action=SendMessage").await, "older query protocol"),
+    ];
+    for (answer, expected) in cases {
+        assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+        assert!(answer.contains(expected), "{answer}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_service_can_be_down_and_up_again() {
+    let world = World::new().await;
+    let send = || {
+        let send = world.sqs.send_message().queue_url(&world.events_url);
+        send.message_body("x").send()
+    };
+    let put = || {
+        let put = world.dynamodb.put_item().table_name("deliveries");
+        put.item("pk", AttributeValue::S("d1".to_owned())).send()
+    };
+    world.endpoint.faults().set(Fault::Down(Service::Sqs));
+    let error = send().await.expect_err("SQS is down");
+    assert_eq!(error.raw_response().map(|it| it.status().as_u16()), Some(503));
+    assert_eq!(error.code(), Some("ServiceUnavailable"));
+    put().await.expect("DynamoDB is up");
+
+    world.endpoint.faults().clear(&Fault::Down(Service::Sqs));
+    let operation = "PutItem".to_owned();
+    world.endpoint.faults().set(Fault::OperationDown { service: Service::DynamoDb, operation });
+    send().await.expect("SQS is up");
+    let error = put().await.expect_err("PutItem is down");
+    assert_eq!(error.raw_response().map(|it| it.status().as_u16()), Some(503));
+
+    world.endpoint.faults().clear_all();
+    put().await.expect("DynamoDB is up");
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_batch_can_be_stored_in_part() {
+    let world = World::new().await;
+    world.endpoint.faults().set(Fault::BatchEntriesRefused(vec![1]));
+    let entry = |id: &str| {
+        let entry = SendMessageBatchRequestEntry::builder().id(id).message_body(id);
+        entry.build().expect("an entry has an ID and a body")
+    };
+    let batch = world.sqs.send_message_batch().queue_url(&world.events_url);
+    let batch = batch.entries(entry("a")).entries(entry("b")).entries(entry("c"));
+    let sent = batch.send().await.expect("the batch is answered");
+    let stored = sent.successful().iter();
+    let stored: Vec<&str> = stored.map(SendMessageBatchResultEntry::id).collect();
+    assert_eq!(stored, ["a", "c"]);
+    let failed = &sent.failed()[0];
+    assert_eq!((failed.id(), failed.code(), failed.sender_fault()), ("b", "InternalError", false));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn stopping_does_not_wait_for_those_who_wait() {
+    let world = World::new().await;
+    let receive = world.sqs.receive_message().queue_url(&world.events_url);
+    let waiting = tokio::spawn(receive.wait_time_seconds(20).send());
+    let end = async {
+        world.stop().await;
+        // It was answered with nothing, or came too late to be answered at all.
+        let _ = waiting.await.expect("it does not panic");
+    };
+    timeout(Duration::from_secs(5), end).await.expect("nobody waits for 20 seconds");
+}
+
+#[tokio::test]
+async fn a_data_directory_keeps_messages_and_items() {
+    let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().to_string());
+    let world = World::with_data(Some(&data)).await;
+    let sent = world.sqs.send_message().queue_url(&world.events_url).message_body("kept");
+    let id = sent.send().await.expect("it is sent").message_id;
+    let put = world.dynamodb.put_item().table_name("deliveries");
+    let put = put.item("pk", AttributeValue::S("d1".to_owned()));
+    put.send().await.expect("it is stored");
+    world.stop().await;
+
+    let world = World::with_data(Some(&data)).await;
+    let received = world.sqs.receive_message().queue_url(&world.events_url).send().await;
+    let messages = received.expect("a receive is answered").messages.unwrap_or_default();
+    assert_eq!(messages[0].message_id, id);
+    let found = world.dynamodb.get_item().table_name("deliveries");
+    let found = found.key("pk", AttributeValue::S("d1".to_owned())).send().await;
+    assert!(found.expect("it is read").item.is_some());
+    world.stop().await;
+    std::fs::remove_dir_all(&data).expect("the directory can be removed");
+}

@@ -1,0 +1,57 @@
+//! The secret that holds the signing keys.
+
+use crate::World;
+
+#[tokio::test]
+async fn a_secret_is_made_empty() {
+    let world = World::new().await;
+    let value = world.secrets.get_secret_value().secret_id("signing-keys").send().await;
+    let error = value.expect_err("it has no value").into_service_error();
+    assert!(error.is_resource_not_found_exception());
+    let described = world.secrets.describe_secret().secret_id("signing-keys").send().await;
+    assert_eq!(described.expect("it exists").name(), Some("signing-keys"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn the_value_is_found_by_name_and_by_arn_and_the_old_one_by_its_stage() {
+    let world = World::new().await;
+    for value in ["old", "new"] {
+        let put = world.secrets.put_secret_value().secret_id("signing-keys");
+        put.secret_string(value).send().await.expect("it is stored");
+    }
+    let arn = world.endpoint.account().secret_arn("signing-keys");
+    for id in ["signing-keys", arn.as_str()] {
+        let value = world.secrets.get_secret_value().secret_id(id).send().await;
+        let value = value.expect("it has a value");
+        assert_eq!(value.secret_string(), Some("new"));
+        assert_eq!(value.arn(), Some(arn.as_str()));
+        assert!(value.created_date().is_some());
+    }
+    let previous = world.secrets.get_secret_value().secret_id("signing-keys");
+    let previous = previous.version_stage("AWSPREVIOUS").send().await;
+    assert_eq!(previous.expect("it is kept").secret_string(), Some("old"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn a_deleted_secret_is_refused_until_it_is_restored() {
+    let world = World::new().await;
+    let twin = world.secrets.create_secret().name("signing-keys").send().await;
+    let error = twin.expect_err("it is there").into_service_error();
+    assert!(error.is_resource_exists_exception());
+
+    let put = world.secrets.put_secret_value().secret_id("signing-keys");
+    put.secret_string("x").send().await.expect("it is stored");
+    let deleted = world.secrets.delete_secret().secret_id("signing-keys").send().await;
+    assert!(deleted.expect("it is marked").deletion_date().is_some());
+    let value = world.secrets.get_secret_value().secret_id("signing-keys").send().await;
+    let error = value.expect_err("it is marked").into_service_error();
+    assert!(error.is_invalid_request_exception());
+
+    let restored = world.secrets.restore_secret().secret_id("signing-keys").send().await;
+    restored.expect("it comes back");
+    let value = world.secrets.get_secret_value().secret_id("signing-keys").send().await;
+    assert_eq!(value.expect("it has its value").secret_string(), Some("x"));
+    world.stop().await;
+}
