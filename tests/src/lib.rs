@@ -1,1 +1,1 @@
-//!
+//! Nothing lives here but tests: see the folder `tests`.

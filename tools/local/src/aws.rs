@@ -5,17 +5,17 @@
 //! verified (DynamoDB alone insists that there is one), regions and accounts in a request make no
 //! difference: there is one account, [`Account::local`].
 //!
-//! With a data directory, tables live in `dynamodb.sqlite` and survive anything; queues and their
-//! messages are saved to `queues.json` by [`Endpoint::stop`] and loaded by [`Endpoint::start`], so
-//! a killed process loses what happened to its queues since it started. Secrets are never written
-//! to disk.
+//! With a data directory, tables live in `dynamodb.sqlite` and survive anything. Queues, with
+//! their messages, and secrets are in memory: they end with the endpoint.
 //!
 //! `router` finds the service of a request, `faults` lets it fail, `dynamodb`, `sqs` and `secrets`
-//! are the services, `provision` creates what a template declares.
+//! are the services (dynoxide, and winterbaume's by way of `inner`), `provision` creates what a
+//! template declares. What differs from AWS stands at the head of each service.
 
 mod answer;
 mod dynamodb;
 mod faults;
+mod inner;
 mod provision;
 mod router;
 mod secrets;
@@ -25,7 +25,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::serve::ListenerExt as _;
 use tokio::net::TcpListener;
@@ -36,16 +36,13 @@ use crate::template::{Account, Stack};
 pub use faults::{Fault, Faults, Service};
 pub use provision::ProvisionError;
 
-/// Where the queues are, in the data directory.
-const QUEUES_FILE: &str = "queues.json";
 /// How long `stop` waits for running requests.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
-/// A running endpoint. Dropping it stops it too, but saves nothing.
+/// A running endpoint. Dropping it stops it too, but waits for nothing.
 pub struct Endpoint {
     address: SocketAddr,
     services: Arc<Services>,
-    queues_file: Option<PathBuf>,
     stop: oneshot::Sender<()>,
     server: JoinHandle<io::Result<()>>,
     dynamodb: dynamodb::Server,
@@ -90,23 +87,12 @@ pub enum StartError {
 /// Why the endpoint did not stop cleanly. It has stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum StopError {
-    /// The queues could not be saved.
-    #[error("cannot write {path}")]
-    Data {
-        /// The file.
-        path: PathBuf,
-        /// What is wrong with it.
-        source: Box<dyn std::error::Error + Send + Sync>,
-    },
+    /// Requests were still running when the time for them was over, and were cut off.
+    #[error("requests were cut off that still ran after {} s", STOP_MAX.as_secs())]
+    CutOff,
 }
 
 impl StartError {
-    fn data(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
-        Self::Data { path: path.to_owned(), source: source.into() }
-    }
-}
-
-impl StopError {
     fn data(path: &Path, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Data { path: path.to_owned(), source: source.into() }
     }
@@ -128,18 +114,14 @@ impl Endpoint {
         }
 
         let faults = Faults::default();
-        let sqs = sqs::Sqs::new(account.clone(), faults.clone());
-        let queues_file = data.map(|it| it.join(QUEUES_FILE));
-        if let Some(file) = &queues_file {
-            sqs.load(file)?;
-        }
+        inner::play(&account);
         let (dynamodb, dynamodb_server) = dynamodb::DynamoDb::start(data).await?;
         let services = Arc::new(Services {
             secrets: secrets::Secrets::new(account.clone()),
+            sqs: sqs::Sqs::new(account.clone(), faults.clone()),
             account,
             faults,
             dynamodb,
-            sqs,
         });
 
         let router = router::router(Arc::clone(&services));
@@ -158,7 +140,6 @@ impl Endpoint {
         Ok(Self {
             address,
             services,
-            queues_file,
             stop,
             server: tokio::spawn(server.into_future()),
             dynamodb: dynamodb_server,
@@ -196,35 +177,21 @@ impl Endpoint {
         provision::provision(&self.services, stack).await
     }
 
-    /// Stops: takes no more requests, answers those that run (a waiting receive at once, with no
-    /// messages), and saves the queues if there is a data directory.
+    /// Stops: takes no more requests and answers those that run, a waiting receive at once, with
+    /// no messages.
     pub async fn stop(self) -> Result<(), StopError> {
         self.services.sqs.stop_waiting();
         // An error here means that the server has ended already.
         let _ = self.stop.send(());
         let server = self.server.abort_handle();
-        if tokio::time::timeout(STOP_MAX, self.server).await.is_err() {
+        let ended = tokio::time::timeout(STOP_MAX, self.server).await;
+        if ended.is_err() {
             // A client that never ends its request does not hold us up.
             server.abort();
         }
-        let saved = match &self.queues_file {
-            Some(file) => self.services.sqs.save(file),
-            None => Ok(()),
-        };
         // The inner connections end with the client that keeps them.
         drop(self.services);
         let _ = tokio::time::timeout(STOP_MAX, self.dynamodb.stop()).await;
-        saved
+        ended.map(drop).map_err(|_| StopError::CutOff)
     }
-}
-
-/// Milliseconds since 1970.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the endpoint plays AWS, whose clock is not ours; its queues take the time as an \
-              argument"
-)]
-fn now_ms() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
-    since_1970.map_or(0, |it| u64::try_from(it.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,4 +1,240 @@
+//! The whole stack on a laptop: no Docker, no AWS account, nothing to install but Rust.
 //!
+//! [`Local::start`] stands up one AWS endpoint (DynamoDB, SQS, Secrets Manager), creates what
+//! `template.yaml` declares, runs the functions behind an API and behind their queues, and a
+//! sample target that verifies every signature. The functions are the deployed ones; what is
+//! played here is AWS around them.
+//!
+//! ```text
+//! curl ─► api ─► ingest ─► SQS ─► pollers ─► delivery ─► target
+//!          └───► enrich ──────────────────────────────────┘
+//! ```
 
+mod api;
 pub mod aws;
+pub mod console;
+pub mod demo;
+pub mod functions;
+mod pollers;
+pub mod samples;
+mod server;
+pub mod target;
 pub mod template;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use adapters::aws::CallLimits;
+use adapters::settings::SettingsError;
+use adapters::signing::SigningKeys;
+use aws_sdk_dynamodb::error::DisplayErrorContext;
+
+use aws::Endpoint;
+use functions::{Functions, FunctionsError};
+use pollers::Pollers;
+use server::Server;
+use target::{Signer, Target, Verifier};
+use template::{Stack, TemplateError};
+
+/// The template that is deployed, and that the laptop's resources are made from.
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// Where the parts listen, and what they keep. Port 0 picks a free port.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The API.
+    pub api: SocketAddr,
+    /// The AWS endpoint.
+    pub aws: SocketAddr,
+    /// The sample target.
+    pub target: SocketAddr,
+    /// Where tables are kept between runs; in memory when `None`.
+    pub data: Option<PathBuf>,
+}
+
+impl Options {
+    /// Free ports on loopback, everything in memory: for tests and for one invocation.
+    #[must_use]
+    pub fn ephemeral() -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self { api: any, aws: any, target: any, data: None }
+    }
+}
+
+/// Why the stack does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The AWS endpoint does not start.
+    #[error("the AWS endpoint does not start: {0}")]
+    Aws(#[from] aws::StartError),
+    /// A port is taken, or an address is not ours.
+    #[error(
+        "{what} cannot listen on {address}: {source}; choose another address, or port 0 for a free port"
+    )]
+    Listen {
+        /// Which part.
+        what: &'static str,
+        /// Where.
+        address: SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The template cannot be read.
+    #[error("template.yaml: {0}")]
+    Template(#[from] TemplateError),
+    /// A resource cannot be created.
+    #[error("a resource of template.yaml cannot be created: {0}")]
+    Provision(#[from] aws::ProvisionError),
+    /// The functions' settings are not complete.
+    #[error("the functions do not start: {0}")]
+    Functions(#[from] FunctionsError),
+    /// The signing keys or the sample subscriptions cannot be stored.
+    #[error("the first rows cannot be written: {0}")]
+    Seed(String),
+}
+
+impl From<SettingsError> for StartError {
+    fn from(error: SettingsError) -> Self {
+        Self::Functions(error.into())
+    }
+}
+
+/// The running stack.
+pub struct Local {
+    aws: Endpoint,
+    stack: Stack,
+    functions: Arc<Functions>,
+    target: Arc<Target>,
+    api_server: Server,
+    target_server: Server,
+    pollers: Pollers,
+    clients: Clients,
+}
+
+/// AWS clients on the endpoint.
+#[derive(Clone)]
+pub struct Clients {
+    /// Tables.
+    pub dynamodb: aws_sdk_dynamodb::Client,
+    /// Queues.
+    pub sqs: aws_sdk_sqs::Client,
+    /// Secrets.
+    pub secrets: aws_sdk_secretsmanager::Client,
+}
+
+impl Local {
+    /// Starts everything. When it returns, requests are answered.
+    pub async fn start(options: &Options) -> Result<Self, StartError> {
+        let aws = Endpoint::start(options.aws, options.data.as_deref()).await?;
+        let stack = Stack::parse(TEMPLATE, &template::Settings::new(aws.account().clone()))?;
+        aws.provision(&stack).await?;
+        let environment = environment(&aws);
+        let clients = Clients::new(&environment)?;
+        store_signing_keys(&stack, &clients).await?;
+
+        let functions = Arc::new(Functions::start(&stack, &environment)?);
+        let api = api::router(&stack, Arc::clone(&functions));
+        let api_server = Server::start("the API", options.api, api).await?;
+        let target_listener = server::listen("the sample target", options.target).await?;
+        let target_url = server::url_of(&target_listener);
+        let jwks_url = format!("{}/.well-known/jwks.json", api_server.url());
+        let verifier = Verifier::new(jwks_url, functions.issuer().to_owned());
+        let target = Target::new(target_url, verifier, Signer::generate());
+        let target_server = Server::serve(target_listener, Arc::clone(&target).router());
+        samples::subscribe(&stack, &clients, target_server.url()).await?;
+        let pollers = Pollers::start(&stack, aws.account(), &clients.sqs, &functions);
+        Ok(Self { aws, stack, functions, target, api_server, target_server, pollers, clients })
+    }
+
+    /// The API's URL, without a trailing slash.
+    #[must_use]
+    pub fn api_url(&self) -> &str {
+        self.api_server.url()
+    }
+
+    /// The sample target's URL, without a trailing slash.
+    #[must_use]
+    pub fn target_url(&self) -> &str {
+        self.target_server.url()
+    }
+
+    /// The AWS endpoint.
+    #[must_use]
+    pub fn aws(&self) -> &Endpoint {
+        &self.aws
+    }
+
+    /// The sample target.
+    #[must_use]
+    pub fn target(&self) -> &Arc<Target> {
+        &self.target
+    }
+
+    /// The functions, to invoke them directly.
+    #[must_use]
+    pub fn functions(&self) -> &Functions {
+        &self.functions
+    }
+
+    /// What the template declares.
+    #[must_use]
+    pub fn stack(&self) -> &Stack {
+        &self.stack
+    }
+
+    /// AWS clients on the endpoint.
+    #[must_use]
+    pub fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// Stops everything, the API first, so that nothing accepted is left without its queue.
+    pub async fn stop(self) -> Result<(), aws::StopError> {
+        self.api_server.stop().await;
+        self.pollers.stop().await;
+        self.target_server.stop().await;
+        self.aws.stop().await
+    }
+}
+
+/// What Lambda would set: region, credentials, and the endpoint that stands in for AWS.
+fn environment(aws: &Endpoint) -> BTreeMap<String, String> {
+    let set = [
+        ("AWS_REGION", aws.account().region.as_str()),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL", aws.url()),
+    ];
+    set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// Receiving waits up to 20 seconds for messages; everything else is quick on a laptop.
+const LIMITS: CallLimits = CallLimits { operation_ms: 30_000, attempt_ms: 25_000, attempts: 2 };
+
+impl Clients {
+    fn new(environment: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
+        let config = adapters::aws::config(environment, LIMITS)?;
+        Ok(Self {
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            sqs: aws_sdk_sqs::Client::new(&config),
+            secrets: aws_sdk_secretsmanager::Client::new(&config),
+        })
+    }
+}
+
+/// A fresh key set for this run, where an operator would put theirs.
+async fn store_signing_keys(stack: &Stack, clients: &Clients) -> Result<(), StartError> {
+    for secret in &stack.secrets {
+        clients
+            .secrets
+            .put_secret_value()
+            .secret_id(&secret.name)
+            .secret_string(SigningKeys::generate())
+            .send()
+            .await
+            .map_err(|error| StartError::Seed(DisplayErrorContext(error).to_string()))?;
+    }
+    Ok(())
+}

@@ -3,7 +3,6 @@
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
-use uuid::Uuid;
 
 /// A call that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +11,7 @@ pub(super) struct Refusal {
     /// What SDKs read from `__type`.
     pub(super) kind: String,
     /// What SDKs read from `x-amzn-query-error`, where the service once spoke the query protocol.
-    pub(super) query_code: Option<&'static str>,
+    pub(super) query_code: Option<String>,
     /// For a person.
     pub(super) message: String,
 }
@@ -23,16 +22,21 @@ impl Refusal {
         Self {
             status: StatusCode::SERVICE_UNAVAILABLE,
             kind: "ServiceUnavailable".to_owned(),
-            query_code: Some("ServiceUnavailable"),
+            query_code: Some("ServiceUnavailable".to_owned()),
             message: message.into(),
         }
     }
 
     /// The answer to a request that no service here understands.
     pub(super) fn unknown(message: impl Into<String>) -> Self {
+        Self::bad_request("UnknownOperationException", message)
+    }
+
+    /// The caller's mistake, by the name of its shape.
+    pub(super) fn bad_request(kind: &str, message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::BAD_REQUEST,
-            kind: "UnknownOperationException".to_owned(),
+            kind: kind.to_owned(),
             query_code: None,
             message: message.into(),
         }
@@ -66,9 +70,6 @@ pub(super) fn response(protocol: Protocol, answer: Result<Value, Refusal>) -> Re
         Protocol::Json11 => "application/x-amz-json-1.1",
     };
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    if let Ok(id) = HeaderValue::try_from(Uuid::new_v4().to_string()) {
-        headers.insert("x-amzn-requestid", id);
-    }
     if let Some(error) = query_error {
         headers.insert("x-amzn-query-error", error);
     }
@@ -77,5 +78,5 @@ pub(super) fn response(protocol: Protocol, answer: Result<Value, Refusal>) -> Re
 
 fn query_error(refusal: &Refusal) -> Option<HeaderValue> {
     let blame = if refusal.status.is_server_error() { "Receiver" } else { "Sender" };
-    HeaderValue::try_from(format!("{};{blame}", refusal.query_code?)).ok()
+    HeaderValue::try_from(format!("{};{blame}", refusal.query_code.as_ref()?)).ok()
 }

@@ -31,7 +31,7 @@ pub(super) async fn provision(services: &Services, stack: &Stack) -> Result<(), 
         set_attributes(services, queue).await?;
     }
     for secret in &stack.secrets {
-        create_secret(services, secret)?;
+        create_secret(services, secret).await?;
     }
     Ok(())
 }
@@ -81,12 +81,12 @@ async fn call_sqs(
     }
 }
 
-fn create_secret(services: &Services, secret: &Secret) -> Result<(), ProvisionError> {
+async fn create_secret(services: &Services, secret: &Secret) -> Result<(), ProvisionError> {
     let mut ask = json!({"Name": secret.name});
     if let Some(value) = &secret.initial_value {
         ask["SecretString"] = value.as_str().into();
     }
-    match services.secrets.call("CreateSecret", ask.to_string().as_bytes()) {
+    match services.secrets.call("CreateSecret", ask.to_string().as_bytes()).await {
         Ok(_) => Ok(()),
         Err(refusal) if refusal.kind == "ResourceExistsException" => Ok(()),
         Err(refusal) => Err(failure("secret", &secret.name, refusal.message)),

@@ -51,7 +51,9 @@ async fn answer(
             Err(refusal) => response(protocol, Err(refusal)),
         },
         Service::Sqs => response(protocol, services.sqs.call(operation, &body).await),
-        Service::SecretsManager => response(protocol, services.secrets.call(operation, &body)),
+        Service::SecretsManager => {
+            response(protocol, services.secrets.call(operation, &body).await)
+        }
     }
 }
 

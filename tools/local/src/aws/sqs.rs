@@ -1,72 +1,57 @@
-//! SQS: standard queues in memory, by its JSON protocol.
+//! SQS: winterbaume's queues, behind a front that refuses what AWS refuses.
 //!
-//! Written here, because the sending, waiting, counting and redriving of messages is what the
-//! local stack demonstrates, and an emulator that differs from SQS there would teach the wrong
-//! thing. The error codes and texts are those that AWS was recorded to answer.
+//! winterbaume keeps, delays, hides, counts and redrives messages; it takes almost anything. The
+//! front checks calls against AWS's limits, gives errors AWS's names, takes batches apart so that
+//! an entry fails alone, gives out queue URLs on this endpoint, and lets a long poll end with it.
 //!
-//! Not here: FIFO queues (creating one is refused), the query protocol of older clients,
-//! permissions, encryption, the limit of 120,000 messages in flight, and fairness between message
-//! groups: a group ID is kept and given back, but messages come in the order in which they become
-//! visible.
+//! What differs from AWS:
+//! - Queues and messages are in memory only, and no message expires.
+//! - Refused: FIFO queues (winterbaume does not keep their order), binary message attributes (it
+//!   forgets them), message move tasks (it moves nothing), the query protocol of older clients.
+//! - A message group ID is checked and forgotten; groups are not served fairly.
+//! - A message in a dead-letter queue counts its receives from 0 and does not name its source.
+//! - `ApproximateNumberOfMessages` leaves out messages that were received before and came back.
+//! - `DelaySeconds: 0` takes the queue's delay. A waiting receive looks every 100 ms.
+//! - There are no MD5 sums of attributes, for which Java's SDK asks; those of bodies are there.
+//! - Attributes of a queue are not checked, other than its redrive policy; `MaximumMessageSize` is
+//!   not enforced, the limit is AWS's highest. `GetQueueAttributes` always answers with all.
+//! - A message whose dead-letter queue has been deleted is lost when it would be moved there.
+//! - Names, types and number of message attributes are not checked. Other parameters that are
+//!   missing or no JSON are refused in winterbaume's words.
 //!
-//! `queue` is one queue without clock or lock; `draft` checks a message before it is stored;
-//! `queues`, `messages` and `moves` are the operations; `file` keeps queues across restarts.
+//! `message` and `receive` are the checks of those calls, `batch` takes batches apart, `refusal`
+//! knows AWS's words.
 
-mod draft;
-mod error;
-mod file;
+mod batch;
 mod message;
-mod messages;
-mod moves;
-mod queue;
-mod queues;
-mod settings;
+mod receive;
+mod refusal;
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
-
-use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value, json};
 use tokio::sync::watch;
+use winterbaume_sqs::SqsService;
 
 use super::answer::Refusal;
 use super::faults::Faults;
-use super::{StartError, StopError, now_ms};
+use super::inner;
 use crate::template::Account;
-use error::Error;
-use queue::Queue;
+
+/// The members of a call, of an entry, or of a message.
+type Members = Map<String, Value>;
 
 /// The service.
 pub(super) struct Sqs {
-    state: Mutex<State>,
-    stopping: watch::Sender<bool>,
-}
-
-/// Every queue of the account.
-struct State {
+    service: SqsService,
     account: Account,
     faults: Faults,
-    queues: BTreeMap<String, Queue>,
-    moves: Vec<moves::Move>,
+    stopping: watch::Sender<bool>,
 }
 
 impl Sqs {
     /// A service without queues.
     pub(super) fn new(account: Account, faults: Faults) -> Self {
-        let state = State { account, faults, queues: BTreeMap::new(), moves: Vec::new() };
-        Self { state: Mutex::new(state), stopping: watch::Sender::new(false) }
-    }
-
-    /// Loads the queues saved in `file`, if it is there.
-    pub(super) fn load(&self, file: &Path) -> Result<(), StartError> {
-        self.lock().load(file)
-    }
-
-    /// Saves the queues with their messages to `file`.
-    pub(super) fn save(&self, file: &Path) -> Result<(), StopError> {
-        self.lock().save(file)
+        Self { service: SqsService::new(), account, faults, stopping: watch::Sender::new(false) }
     }
 
     /// Ends every waiting receive, now and from now on, with no messages.
@@ -76,97 +61,80 @@ impl Sqs {
 
     /// Answers one call.
     pub(super) async fn call(&self, operation: &str, body: &[u8]) -> Result<Value, Refusal> {
-        let answer = match operation {
-            "ReceiveMessage" => self.receive(body).await,
-            _ => self.lock().call(operation, body, now_ms()),
-        };
-        answer.map_err(Refusal::from)
+        let body = if body.is_empty() { b"{}" } else { body };
+        let members: Members = serde_json::from_slice(body).map_err(refusal::malformed)?;
+        match operation {
+            "SendMessageBatch" | "DeleteMessageBatch" | "ChangeMessageVisibilityBatch" => {
+                self.batch(operation, members).await
+            }
+            _ => self.single(operation, members).await,
+        }
     }
 
-    /// Receives, and waits for a message if the caller or the queue says so. It wakes when a
-    /// message arrives, when the next hidden one becomes visible, when the time is over, and when
-    /// the endpoint stops.
-    async fn receive(&self, body: &[u8]) -> Result<Value, Error> {
-        let wanted = messages::Receive::check(parse(body)?)?;
-        let mut stopping = self.stopping.subscribe();
-        let mut deadline_ms = None;
-        loop {
-            let (arrival, wake_ms) = {
-                let mut state = self.lock();
-                let now_ms = now_ms();
-                let (answer, wait_s) = state.receive(&wanted, now_ms)?;
-                let deadline_ms = *deadline_ms.get_or_insert(now_ms + queue::seconds(wait_s));
-                if let Some(answer) = answer {
-                    return Ok(answer);
-                }
-                if now_ms >= deadline_ms || *stopping.borrow_and_update() {
-                    return Ok(messages::nothing());
-                }
-                let queue = state.queue(wanted.queue_url())?;
-                let next_ms = queue.next_visible_ms().unwrap_or(deadline_ms);
-                let arrival = Arc::clone(&queue.arrivals).notified_owned();
-                (arrival, next_ms.min(deadline_ms))
-            };
-            let wait = Duration::from_millis(wake_ms.saturating_sub(now_ms()));
-            tokio::select! {
-                () = arrival => {}
-                () = tokio::time::sleep(wait) => {}
-                _ = stopping.changed() => {}
+    /// Answers a call that is no batch, or an entry of one.
+    async fn single(&self, operation: &str, members: Members) -> Result<Value, Refusal> {
+        match operation {
+            "CreateQueue" | "SetQueueAttributes" => self.check_queue(&members).await?,
+            "SendMessage" => message::Draft::read(&members)?.check()?,
+            "ReceiveMessage" => return self.receive(&members).await,
+            "ChangeMessageVisibility" => {
+                let timeout_s = members.get("VisibilityTimeout");
+                let missing = || refusal::missing_parameter("VisibilityTimeout");
+                receive::check_visibility(timeout_s.ok_or_else(missing)?.as_i64())?;
+            }
+            "StartMessageMoveTask" | "ListMessageMoveTasks" | "CancelMessageMoveTask" => {
+                return Err(refusal::unsupported("The local endpoint moves no messages back."));
+            }
+            _ => {}
+        }
+        let mut answer = self.ask(operation, &members).await?;
+        self.put_on_endpoint(&mut answer);
+        Ok(answer)
+    }
+
+    async fn ask(&self, operation: &str, ask: &impl Serialize) -> Result<Value, Refusal> {
+        let answer = inner::ask(&self.service, &self.account, operation, ask).await;
+        answer.map_err(refusal::translated)
+    }
+
+    /// Refuses FIFO queues, and a dead-letter queue that is not there: winterbaume would drop what
+    /// it cannot move.
+    async fn check_queue(&self, members: &Members) -> Result<(), Refusal> {
+        let text = |member: &str| members.get(member).and_then(Value::as_str);
+        if text("QueueName").is_some_and(|it| it.strip_suffix(".fifo").is_some()) {
+            return Err(refusal::unsupported("The local endpoint has standard queues only."));
+        }
+        let policy = members.get("Attributes").and_then(|it| it["RedrivePolicy"].as_str());
+        let Some(policy) = policy.filter(|it| !it.is_empty()) else {
+            return Ok(());
+        };
+        let parsed: Value = serde_json::from_str(policy).unwrap_or_default();
+        if let Some(arn) = parsed["deadLetterTargetArn"].as_str()
+            && let Some((_, name)) = arn.rsplit_once(':')
+            && arn == self.account.queue_arn(name)
+            && self.ask("GetQueueUrl", &json!({"QueueName": name})).await.is_ok()
+        {
+            return Ok(());
+        }
+        Err(refusal::invalid_parameter(format!(
+            "Value {policy} for parameter RedrivePolicy is invalid. Reason: Dead letter target \
+             does not exist."
+        )))
+    }
+
+    /// Gives queue URLs this endpoint's address, and lists their order.
+    fn put_on_endpoint(&self, answer: &mut Value) {
+        let put = |url: &mut Value| {
+            if let Some((_, name)) = url.as_str().and_then(|it| it.rsplit_once('/')) {
+                *url = self.account.queue_url(name).into();
+            }
+        };
+        answer.get_mut("QueueUrl").map(put);
+        for list in ["QueueUrls", "queueUrls"] {
+            if let Some(Value::Array(urls)) = answer.get_mut(list) {
+                urls.iter_mut().for_each(&put);
+                urls.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl State {
-    /// Answers any call but `ReceiveMessage`.
-    fn call(&mut self, operation: &str, body: &[u8], now_ms: u64) -> Result<Value, Error> {
-        match operation {
-            "CreateQueue" => self.create_queue(parse(body)?, now_ms),
-            "DeleteQueue" => self.delete_queue(&parse(body)?),
-            "GetQueueAttributes" => self.get_queue_attributes(&parse(body)?, now_ms),
-            "GetQueueUrl" => self.get_queue_url(&parse(body)?),
-            "ListDeadLetterSourceQueues" => self.list_dead_letter_source_queues(&parse(body)?),
-            "ListQueues" => Ok(self.list_queues(&parse(body)?)),
-            "ListQueueTags" => self.list_queue_tags(&parse(body)?),
-            "PurgeQueue" => self.purge_queue(&parse(body)?, now_ms),
-            "SetQueueAttributes" => self.set_queue_attributes(&parse(body)?, now_ms),
-            "TagQueue" => self.tag_queue(parse(body)?),
-            "UntagQueue" => self.untag_queue(&parse(body)?),
-            "SendMessage" => self.send_message(parse(body)?, now_ms),
-            "SendMessageBatch" => self.send_message_batch(parse(body)?, now_ms),
-            "DeleteMessage" => self.delete_message(&parse(body)?),
-            "DeleteMessageBatch" => self.delete_message_batch(&parse(body)?),
-            "ChangeMessageVisibility" => self.change_visibility(&parse(body)?, now_ms),
-            "ChangeMessageVisibilityBatch" => self.change_visibility_batch(&parse(body)?, now_ms),
-            "StartMessageMoveTask" => self.start_move(&parse(body)?, now_ms),
-            "ListMessageMoveTasks" => self.list_moves(&parse(body)?),
-            "CancelMessageMoveTask" => Err(Error::NoSuchResource(
-                "Only active tasks can be cancelled, and a task is done at once here.".to_owned(),
-            )),
-            other => Err(Error::UnknownOperation(other.to_owned())),
-        }
-    }
-
-    /// The queue that a URL names by its last segment, whatever stands before it.
-    fn queue(&mut self, url: &str) -> Result<&mut Queue, Error> {
-        let name = url.rsplit('/').next().unwrap_or_default();
-        self.queues.get_mut(name).ok_or(Error::NoSuchQueue)
-    }
-
-    /// The name of the queue that an ARN names, if there is one.
-    fn name_of_arn(&self, arn: &str) -> Option<String> {
-        let name = arn.rsplit(':').next()?;
-        let is_known = self.queues.contains_key(name) && self.account.queue_arn(name) == arn;
-        is_known.then(|| name.to_owned())
-    }
-}
-
-/// Reads the JSON of a request; an empty body is an empty object.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body).map_err(|error| Error::Malformed(error.to_string()))
 }

@@ -1,6 +1,9 @@
 //! Tables: that they are there as declared, and that errors keep their types on the way through.
 
-use aws_sdk_dynamodb::types::{AttributeValue, TimeToLiveStatus};
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ReturnValuesOnConditionCheckFailure as OnFailure, TimeToLiveStatus,
+};
 
 use crate::World;
 
@@ -44,6 +47,17 @@ async fn a_failed_condition_is_typed() {
     put().await.expect("it is not there yet");
     let error = put().await.expect_err("it is there").into_service_error();
     assert!(error.is_conditional_check_failed_exception());
+
+    let update = world.dynamodb.update_item().table_name("deliveries").key("pk", text("d1"));
+    let update = update.update_expression("SET nextAt = :at").condition_expression("nextAt = :at");
+    let update = update.expression_attribute_values(":at", number(1));
+    let update = update.return_values_on_condition_check_failure(OnFailure::AllOld);
+    match update.send().await.expect_err("it has none").into_service_error() {
+        UpdateItemError::ConditionalCheckFailedException(failure) => {
+            assert_eq!(failure.item().expect("the item is told")["pk"], text("d1"));
+        }
+        other => panic!("{other}"),
+    }
     let missing = world.dynamodb.get_item().table_name("missing").key("pk", text("x"));
     let error = missing.send().await.expect_err("there is no such table");
     assert!(error.into_service_error().is_resource_not_found_exception());

@@ -48,13 +48,63 @@ async fn strangers_are_told_what_is_spoken_here() {
         ),
         (
             raw(&world, "POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.Fly", "{}").await,
-            "does not know the SQS operation Fly",
+            "Could not find operation Fly",
         ),
         (raw(&world, form, "Action=SendMessage").await, "older query protocol"),
     ];
     for (answer, expected) in cases {
         assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
         assert!(answer.contains(expected), "{answer}");
+    }
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn refusals_are_written_as_aws_writes_them() {
+    let world = World::new().await;
+    let events = format!(r#""QueueUrl":"{}""#, world.events_url);
+    let cases = [
+        (
+            "ReceiveMessage",
+            r#""QueueUrl":"http://x/1/missing""#.to_owned(),
+            "400",
+            "com.amazonaws.sqs#QueueDoesNotExist",
+            "The specified queue does not exist.",
+            "AWS.SimpleQueueService.NonExistentQueue",
+        ),
+        (
+            "SendMessage",
+            format!(r#"{events},"MessageBody":"x","DelaySeconds":901"#),
+            "400",
+            "com.amazon.coral.service#InvalidParameterValueException",
+            "Value 901 for parameter DelaySeconds is invalid. Reason: DelaySeconds must be >= 0 \
+             and <= 900.",
+            "InvalidParameterValue",
+        ),
+        (
+            "SendMessageBatch",
+            format!(r#"{events},"Entries":[]"#),
+            "400",
+            "com.amazonaws.sqs#EmptyBatchRequest",
+            "There should be at least one SendMessageBatchRequestEntry in the request.",
+            "AWS.SimpleQueueService.EmptyBatchRequest",
+        ),
+        (
+            "DeleteMessage",
+            format!(r#"{events},"ReceiptHandle":"x""#),
+            "404",
+            "com.amazonaws.sqs#ReceiptHandleIsInvalid",
+            r#"The input receipt handle \"x\" is not a valid receipt handle."#,
+            "ReceiptHandleIsInvalid",
+        ),
+    ];
+    for (operation, members, status, shape, message, code) in cases {
+        let head = format!("POST / HTTP/1.1\r\nX-Amz-Target: AmazonSQS.{operation}");
+        let answer = raw(&world, &head, &format!("{{{members}}}")).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert!(answer.contains(&format!("x-amzn-query-error: {code};Sender\r\n")), "{answer}");
+        let body = format!(r#"{{"__type":"{shape}","message":"{message}"}}"#);
+        assert!(answer.ends_with(&body), "{answer}");
     }
     world.stop().await;
 }
@@ -121,20 +171,16 @@ async fn stopping_does_not_wait_for_those_who_wait() {
 }
 
 #[tokio::test]
-async fn a_data_directory_keeps_messages_and_items() {
-    let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(uuid::Uuid::new_v4().to_string());
+async fn a_data_directory_keeps_items() {
+    let data = format!("data-of-{}", std::process::id());
+    let data = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(data);
     let world = World::with_data(Some(&data)).await;
-    let sent = world.sqs.send_message().queue_url(&world.events_url).message_body("kept");
-    let id = sent.send().await.expect("it is sent").message_id;
     let put = world.dynamodb.put_item().table_name("deliveries");
     let put = put.item("pk", AttributeValue::S("d1".to_owned()));
     put.send().await.expect("it is stored");
     world.stop().await;
 
     let world = World::with_data(Some(&data)).await;
-    let received = world.sqs.receive_message().queue_url(&world.events_url).send().await;
-    let messages = received.expect("a receive is answered").messages.unwrap_or_default();
-    assert_eq!(messages[0].message_id, id);
     let found = world.dynamodb.get_item().table_name("deliveries");
     let found = found.key("pk", AttributeValue::S("d1".to_owned())).send().await;
     assert!(found.expect("it is read").item.is_some());

@@ -7,8 +7,8 @@ use aws_sdk_sqs::error::ProvideErrorMetadata;
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::primitives::Blob;
 use aws_sdk_sqs::types::{
-    Message, MessageAttributeValue, MessageSystemAttributeName as System,
-    SendMessageBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, Message, MessageAttributeValue,
+    MessageSystemAttributeName as System, SendMessageBatchRequestEntry,
 };
 use tokio::time::timeout;
 
@@ -25,12 +25,7 @@ fn entry(id: &str, body: impl Into<String>) -> SendMessageBatchRequestEntry {
 }
 
 fn attribute(kind: &str, value: &str) -> MessageAttributeValue {
-    let attribute = MessageAttributeValue::builder().data_type(kind);
-    let attribute = if kind == "Binary" {
-        attribute.binary_value(Blob::new(value))
-    } else {
-        attribute.string_value(value)
-    };
+    let attribute = MessageAttributeValue::builder().data_type(kind).string_value(value);
     attribute.build().expect("an attribute has a type")
 }
 
@@ -184,12 +179,11 @@ async fn visibility_can_be_zero_when_received_and_when_changed() {
 }
 
 #[tokio::test]
-async fn attributes_and_the_group_come_back() {
+async fn attributes_come_back_and_a_group_is_taken() {
     let world = World::new().await;
     let attributes = HashMap::from([
         ("text".to_owned(), attribute("String", "value")),
         ("number".to_owned(), attribute("Number.int", "7")),
-        ("bytes".to_owned(), attribute("Binary", "\u{0}\u{1}")),
     ]);
     world
         .sqs
@@ -203,8 +197,12 @@ async fn attributes_and_the_group_come_back() {
         .expect("a standard queue takes a group");
     let messages = world.receive(&world.events_url).await;
     assert_eq!(messages[0].message_attributes, Some(attributes));
-    assert!(messages[0].md5_of_message_attributes.is_some());
-    assert_eq!(system(&messages[0], &System::MessageGroupId), Some("PROPERTY#p1"));
+
+    let bytes = MessageAttributeValue::builder().data_type("Binary").binary_value(Blob::new("x"));
+    let sent = world.sqs.send_message().queue_url(&world.events_url).message_body("x");
+    let sent = sent.message_attributes("bytes", bytes.build().expect("it has a type")).send().await;
+    let error = sent.expect_err("bytes would be lost").into_service_error();
+    assert!(error.is_unsupported_operation());
 
     let sent = world.sqs.send_message().queue_url(&world.events_url);
     let sent = sent.message_body("x").message_group_id("a b").send().await;
@@ -224,46 +222,66 @@ async fn only_what_is_asked_for_comes_back() {
 }
 
 #[tokio::test]
-async fn a_redriven_message_stays_itself_until_it_is_moved_back() {
+async fn a_message_received_too_often_is_redriven_as_it_is() {
     let world = World::new().await;
-    let id = world.send("x").await;
-    for _ in 0..2 {
-        received(world.receiving(&world.events_url).visibility_timeout(0)).await;
+    let reason = HashMap::from([("reason".to_owned(), attribute("String", "because"))]);
+    let sent = world.sqs.send_message().queue_url(&world.events_url).message_body("x");
+    let sent = sent.set_message_attributes(Some(reason.clone())).send().await;
+    let id = sent.expect("it is sent").message_id;
+    for count in ["1", "2"] {
+        let seen = received(world.receiving(&world.events_url).visibility_timeout(0)).await;
+        assert_eq!(system(&seen[0], &System::ApproximateReceiveCount), Some(count));
     }
     assert!(world.receive(&world.events_url).await.is_empty());
-    let dead = received(world.receiving(&world.dead_letters_url).visibility_timeout(0)).await;
-    assert_eq!(dead[0].message_id(), Some(id.as_str()));
-    assert_eq!(system(&dead[0], &System::ApproximateReceiveCount), Some("3"));
-    let source_arn = world.endpoint.account().queue_arn("events");
-    let from = System::from("DeadLetterQueueSourceArn");
-    assert_eq!(system(&dead[0], &from), Some(source_arn.as_str()));
+    let dead = world.receive(&world.dead_letters_url).await;
+    assert_eq!(dead[0].message_id, id);
+    assert_eq!(dead[0].body(), Some("x"));
+    assert_eq!(dead[0].message_attributes, Some(reason));
 
     let arn = world.endpoint.account().queue_arn("events-dead-letter");
-    let moved = world.sqs.start_message_move_task().source_arn(arn).send().await;
-    moved.expect("a dead-letter queue can be moved back");
-    let back = world.receive(&world.events_url).await;
-    assert_eq!(back[0].body(), Some("x"));
-    assert_ne!(back[0].message_id(), Some(id.as_str()));
-    assert_eq!(system(&back[0], &System::ApproximateReceiveCount), Some("1"));
+    let back = world.sqs.start_message_move_task().source_arn(arn).send().await;
+    let error = back.expect_err("winterbaume moves nothing").into_service_error();
+    assert!(error.is_unsupported_operation());
     world.stop().await;
 }
 
 #[tokio::test]
-async fn a_message_set_aside_by_hand_has_no_queue_to_go_back_to() {
+async fn a_hidden_message_comes_back_when_its_time_is_over() {
     let world = World::new().await;
-    let sent = world.sqs.send_message().queue_url(&world.dead_letters_url);
-    sent.message_body("x").send().await.expect("it is sent");
-    let account = world.endpoint.account();
-    let arn = account.queue_arn("events-dead-letter");
-    let start = || world.sqs.start_message_move_task().source_arn(&arn);
-    start().send().await.expect("the task is taken");
-    let tasks = world.sqs.list_message_move_tasks().source_arn(&arn).send().await;
-    let tasks = tasks.expect("tasks are listed");
-    assert_eq!(tasks.results()[0].status(), Some("FAILED"));
+    let id = world.send("x").await;
+    let first = received(world.receiving(&world.events_url).visibility_timeout(1)).await;
+    assert_eq!(first.len(), 1);
+    assert!(world.receive(&world.events_url).await.is_empty());
+    let second = received(world.receiving(&world.events_url).wait_time_seconds(20)).await;
+    assert_eq!(second[0].message_id(), Some(id.as_str()));
+    world.stop().await;
+}
 
-    let events = account.queue_arn("events");
-    start().destination_arn(events).send().await.expect("the task is taken");
-    assert_eq!(world.receive(&world.events_url).await.len(), 1);
+#[tokio::test]
+async fn a_bad_handle_in_a_batch_fails_alone() {
+    let world = World::new().await;
+    world.send("x").await;
+    let messages = world.receive(&world.events_url).await;
+    let handle = messages[0].receipt_handle().expect("a received message has a handle");
+    let entry = |id: &str, handle: &str| {
+        let entry = DeleteMessageBatchRequestEntry::builder().id(id).receipt_handle(handle);
+        entry.build().expect("an entry has an ID and a handle")
+    };
+    let batch = world.sqs.delete_message_batch().queue_url(&world.events_url);
+    let batch = batch.entries(entry("bad", "nonsense")).entries(entry("good", handle));
+    let deleted = batch.send().await.expect("the batch is answered");
+    assert_eq!(deleted.successful()[0].id(), "good");
+    let failed = &deleted.failed()[0];
+    assert_eq!(
+        (failed.id(), failed.code(), failed.sender_fault()),
+        ("bad", "ReceiptHandleIsInvalid", true)
+    );
+
+    let again = entry("a", handle);
+    let missing = world.endpoint.account().queue_url("missing");
+    let batch = world.sqs.delete_message_batch().queue_url(missing).entries(again);
+    let error = batch.send().await.expect_err("there is no such queue").into_service_error();
+    assert!(error.is_queue_does_not_exist());
     world.stop().await;
 }
 

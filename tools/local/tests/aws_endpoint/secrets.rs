@@ -1,5 +1,7 @@
 //! The secret that holds the signing keys.
 
+use aws_sdk_secretsmanager::primitives::Blob;
+
 use crate::World;
 
 #[tokio::test]
@@ -16,11 +18,13 @@ async fn a_secret_is_made_empty() {
 #[tokio::test]
 async fn the_value_is_found_by_name_and_by_arn_and_the_old_one_by_its_stage() {
     let world = World::new().await;
-    for value in ["old", "new"] {
-        let put = world.secrets.put_secret_value().secret_id("signing-keys");
-        put.secret_string(value).send().await.expect("it is stored");
-    }
     let arn = world.endpoint.account().secret_arn("signing-keys");
+    for (id, value) in [("signing-keys", "old"), (arn.as_str(), "new")] {
+        let put = world.secrets.put_secret_value().secret_id(id);
+        put.secret_string(value).send().await.expect("it is stored");
+        let described = world.secrets.describe_secret().secret_id(id).send().await;
+        assert_eq!(described.expect("it exists").arn(), Some(arn.as_str()));
+    }
     for id in ["signing-keys", arn.as_str()] {
         let value = world.secrets.get_secret_value().secret_id(id).send().await;
         let value = value.expect("it has a value");
@@ -28,9 +32,27 @@ async fn the_value_is_found_by_name_and_by_arn_and_the_old_one_by_its_stage() {
         assert_eq!(value.arn(), Some(arn.as_str()));
         assert!(value.created_date().is_some());
     }
+    let listed = world.secrets.list_secrets().send().await.expect("secrets are listed");
+    assert_eq!(listed.secret_list()[0].arn(), Some(arn.as_str()));
     let previous = world.secrets.get_secret_value().secret_id("signing-keys");
     let previous = previous.version_stage("AWSPREVIOUS").send().await;
     assert_eq!(previous.expect("it is kept").secret_string(), Some("old"));
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn another_secret_is_made_with_text_and_not_with_bytes() {
+    let world = World::new().await;
+    let made = world.secrets.create_secret().name("a-b").secret_string("x").send().await;
+    let arn = world.endpoint.account().secret_arn("a-b");
+    assert_eq!(made.expect("it is made").arn(), Some(arn.as_str()));
+    let value = world.secrets.get_secret_value().secret_id(arn).send().await;
+    assert_eq!(value.expect("it has a value").secret_string(), Some("x"));
+
+    let bytes = world.secrets.put_secret_value().secret_id("a-b");
+    let bytes = bytes.secret_binary(Blob::new("x")).send().await;
+    let error = bytes.expect_err("bytes would be lost").into_service_error();
+    assert!(error.is_invalid_parameter_exception());
     world.stop().await;
 }
 

@@ -1,150 +1,97 @@
-//! A message, its attributes, and the handle of one receive of it.
+//! A message on its way in, checked before winterbaume stores it.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::iter::once;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use md5::{Digest as _, Md5};
-use serde::{Deserialize, Serialize};
-use uuid::Uuid;
+use serde::Deserialize;
 
-/// A message of a queue. Times are milliseconds since 1970.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Message {
-    pub(super) id: Uuid,
-    pub(super) body: String,
-    pub(super) attributes: Attributes,
-    pub(super) group_id: Option<String>,
-    pub(super) trace_header: Option<String>,
-    /// When it was first sent. A move to a dead-letter queue keeps it, so its retention goes on.
-    pub(super) sent_ms: u64,
-    pub(super) first_received_ms: Option<u64>,
-    pub(super) last_received_ms: u64,
-    pub(super) receive_count: u32,
-    /// ARN of the queue that moved it here, in a dead-letter queue.
-    pub(super) moved_from: Option<String>,
-}
+use super::{Members, refusal};
+use crate::aws::answer::Refusal;
 
-/// Message attributes by name; sorted, as their MD5 sum wants them.
-pub(super) type Attributes = BTreeMap<String, Attribute>;
+/// The limit of a message with its attributes, and of a batch.
+pub(super) const BYTES_MAX: usize = 1_048_576;
+const GROUP_ID_LENGTH_MAX: usize = 128;
 
-/// One message attribute, as in the JSON of requests and answers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// What is checked of a `SendMessage` or of an entry of a batch.
+#[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct Attribute {
-    pub(super) data_type: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) string_value: Option<String>,
-    /// Base64.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) binary_value: Option<String>,
+pub(super) struct Draft<'a> {
+    message_body: Option<&'a str>,
+    delay_seconds: Option<i64>,
+    #[serde(borrow, default)]
+    message_attributes: BTreeMap<&'a str, Attribute<'a>>,
+    message_group_id: Option<&'a str>,
+    message_deduplication_id: Option<&'a str>,
 }
 
-impl Attribute {
-    /// The value as bytes, if there is one and it can be read.
-    pub(super) fn bytes(&self) -> Option<Vec<u8>> {
-        match (&self.string_value, &self.binary_value) {
-            (Some(text), _) => Some(text.clone().into_bytes()),
-            (None, Some(text)) => BASE64.decode(text).ok(),
-            (None, None) => None,
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Attribute<'a> {
+    data_type: &'a str,
+    string_value: Option<&'a str>,
+    /// winterbaume would forget it.
+    binary_value: Option<&'a str>,
+}
+
+impl<'a> Draft<'a> {
+    pub(super) fn read(members: &'a Members) -> Result<Self, Refusal> {
+        Self::deserialize(members).map_err(refusal::malformed)
+    }
+
+    /// What counts against the limit: the body, and name, type and value of each attribute.
+    pub(super) fn size_bytes(&self) -> usize {
+        let attributes = self.message_attributes.iter().map(|(name, attribute)| {
+            let text = attribute.string_value.map_or(0, str::len);
+            name.len() + attribute.data_type.len() + text
+        });
+        self.message_body.map_or(0, str::len) + attributes.sum::<usize>()
+    }
+
+    pub(super) fn check(&self) -> Result<(), Refusal> {
+        let body = self.message_body.filter(|it| !it.is_empty());
+        let body = body.ok_or_else(|| refusal::missing_parameter("MessageBody"))?;
+        if self.size_bytes() > BYTES_MAX {
+            return Err(refusal::invalid_parameter(format!(
+                "One or more parameters are invalid. Reason: Message must be shorter than \
+                 {BYTES_MAX} bytes."
+            )));
+        }
+        if self.message_attributes.values().any(|it| it.binary_value.is_some()) {
+            return Err(refusal::unsupported("The local endpoint keeps no binary attributes."));
+        }
+        let values = self.message_attributes.values().filter_map(|it| it.string_value);
+        if let Some(other) =
+            once(body).chain(values).flat_map(str::chars).find(|it| !is_allowed(*it))
+        {
+            return Err(refusal::invalid_contents(other));
+        }
+        let reason = "DelaySeconds must be >= 0 and <= 900.";
+        refusal::check_range("DelaySeconds", self.delay_seconds, 0..=900, reason)?;
+        self.check_ids()
+    }
+
+    fn check_ids(&self) -> Result<(), Refusal> {
+        if let Some(id) = self.message_group_id
+            && !((1..=GROUP_ID_LENGTH_MAX).contains(&id.len())
+                && id.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(refusal::invalid_parameter(format!(
+                "Value {id} for parameter MessageGroupId is invalid. Reason: MessageGroupId can \
+                 only include alphanumeric and punctuation characters. 1 to \
+                 {GROUP_ID_LENGTH_MAX} in length."
+            )));
+        }
+        match self.message_deduplication_id {
+            None => Ok(()),
+            Some(id) => Err(refusal::invalid_parameter(format!(
+                "Value {id} for parameter MessageDeduplicationId is invalid. Reason: The request \
+                 include parameter that is not valid for this queue type."
+            ))),
         }
     }
 }
 
-/// The MD5 sum of a body, in hexadecimal digits.
-pub(super) fn md5_of_text(text: &str) -> String {
-    hexadecimal(&Md5::digest(text))
-}
-
-/// The MD5 sum of attributes as AWS defines it, if there are any: of each, by name, the length
-/// and the bytes of name, type and value, with a 1 for text and a 2 for bytes before the value.
-pub(super) fn md5_of_attributes(attributes: &Attributes) -> Option<String> {
-    if attributes.is_empty() {
-        return None;
-    }
-    let mut sum = Md5::new();
-    for (name, attribute) in attributes {
-        add_part(&mut sum, name.as_bytes());
-        add_part(&mut sum, attribute.data_type.as_bytes());
-        sum.update(if attribute.string_value.is_some() { [1] } else { [2] });
-        add_part(&mut sum, &attribute.bytes().unwrap_or_default());
-    }
-    Some(hexadecimal(&sum.finalize()))
-}
-
-fn add_part(sum: &mut Md5, part: &[u8]) {
-    sum.update(u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes());
-    sum.update(part);
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a `String` cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// What a receipt handle stands for: one receive of one message from one queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Receipt {
-    pub(super) queue: String,
-    pub(super) message: Uuid,
-    /// The receive it came from, counted from 1.
-    pub(super) receive: u32,
-}
-
-impl Receipt {
-    pub(super) fn encode(&self) -> String {
-        BASE64.encode(format!("{}/{}/{}", self.queue, self.message, self.receive))
-    }
-
-    pub(super) fn decode(handle: &str) -> Option<Self> {
-        let text = String::from_utf8(BASE64.decode(handle).ok()?).ok()?;
-        let mut parts = text.split('/');
-        let receipt = Self {
-            queue: parts.next()?.to_owned(),
-            message: parts.next()?.parse().ok()?,
-            receive: parts.next()?.parse().ok()?,
-        };
-        parts.next().is_none().then_some(receipt)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn text(value: &str) -> Attribute {
-        Attribute {
-            data_type: "String".into(),
-            string_value: Some(value.into()),
-            binary_value: None,
-        }
-    }
-
-    /// Both sums were recorded from AWS.
-    #[test]
-    fn attributes_have_the_sum_that_aws_gives_them() {
-        let sum = |name: &str, value| md5_of_attributes(&[(name.into(), text(value))].into());
-        let expected = "ae7155c6026991b6d54b11589678bf9c";
-        assert_eq!(sum("Foo", "Bar").as_deref(), Some(expected));
-        let expected = "adb59cd4678ea5a855436b949cd07ab6";
-        assert_eq!(sum("MyAttribute", "foobar").as_deref(), Some(expected));
-        assert_eq!(md5_of_attributes(&Attributes::new()), None);
-    }
-
-    #[test]
-    fn a_body_has_its_sum() {
-        assert_eq!(md5_of_text("msg"), "6e2baaf3b97dbeef01c0043275f9a0e7");
-    }
-
-    #[test]
-    fn a_receipt_survives_its_handle() {
-        let receipt = Receipt { queue: "events".into(), message: Uuid::from_u128(7), receive: 3 };
-        assert_eq!(Receipt::decode(&receipt.encode()), Some(receipt));
-        assert_eq!(Receipt::decode("no handle"), None);
-        assert_eq!(Receipt::decode(&BASE64.encode("events/x/1")), None);
-    }
+/// SQS takes the characters that XML 1.0 takes.
+fn is_allowed(it: char) -> bool {
+    matches!(it, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..='\u{10ffff}')
 }

@@ -1,0 +1,8 @@
+//! Whole paths: real HTTP, the SQS and DynamoDB protocols, the deployed handlers, a target that
+//! verifies every signature. One stack a test, on ports of its own.
+
+mod outages;
+mod refusals;
+mod samples;
+mod support;
+mod walks;

@@ -1,0 +1,111 @@
+//! Outages of ours: honest answers, nothing lost, nothing charged to a target.
+
+use local::aws::{Fault, Service};
+use local::functions::Name;
+use local::samples;
+use serde_json::{Value, json};
+
+use crate::support::{Stack, arrived, batch, user_updated};
+
+#[tokio::test]
+async fn sqs_down_is_a_503_and_the_same_ids_are_accepted_afterwards() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    stack.local.aws().faults().set(Fault::Down(Service::Sqs));
+    let answer = stack.post_json("/v1/events", &user_updated("e1")).await;
+    assert_eq!(answer.status, 503);
+    assert!(answer.headers.contains_key("retry-after"));
+    assert_eq!(answer.body["notStored"], json!([{"id": "e1"}]));
+    assert_eq!(answer.body["stored"], json!([]));
+
+    stack.local.aws().faults().clear_all();
+    let answer = stack.post_json("/v1/events", &user_updated("e1")).await;
+    assert_eq!(answer.status, 202);
+    arrived(&mut news, "e1").await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn f02_only_what_sqs_confirmed_is_said_to_be_stored() {
+    let stack = Stack::start().await;
+    stack.local.aws().faults().set(Fault::BatchEntriesRefused(vec![1]));
+    // Three scopes make three messages.
+    let event = |id: &str, client: &str| json!({"id": id, "type": "newDevice", "clientId": client});
+    let events = json!([event("a", "c1"), event("b", "c2"), event("c", "c3"), event("d", "c2")]);
+    let answer = stack.post_json("/v1/events", &events).await;
+    assert_eq!(answer.status, 503);
+    assert_eq!(answer.body["stored"], json!([{"id": "a"}, {"id": "c"}]));
+    assert_eq!(answer.body["notStored"], json!([{"id": "b"}, {"id": "d"}]));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn dynamodb_down_at_delivery_returns_the_message_and_charges_nothing() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    let message = json!({"EventsV1": {"events": [{
+        "id": "e1", "type": "userUpdated", "source": "next_identity", "occurredAt": 1, "acceptedAt": 2,
+        "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1", "data": {},
+    }]}});
+    stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
+    let failed = stack.invoke(Name::Delivery, batch(&[message.to_string()])).await;
+    assert!(failed.is_err(), "the poller is told that nothing could be worked");
+    assert!(news.try_recv().is_err(), "nothing was posted");
+
+    stack.local.aws().faults().clear_all();
+    let answer = stack.invoke(Name::Delivery, batch(&[message.to_string()])).await;
+    assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
+    assert_eq!(arrived(&mut news, "e1").await.attempt, "1", "no attempt was charged");
+    assert!(stack.ledger().await.is_empty());
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn dynamodb_down_at_a_login_is_a_challenge_that_says_why() {
+    let stack = Stack::start().await;
+    stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
+    let login: Value = serde_json::from_str(samples::LOGINS[0].body).expect("a sample");
+    let answer = stack.post_json("/v1/enrich/login", &login).await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.body["action"], "challenge");
+    assert_eq!(answer.body["degraded"], true);
+    assert_eq!(answer.body["reasons"], json!(["subscriptions_unavailable"]));
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_row_that_does_not_parse_is_skipped_and_its_neighbours_are_served() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    for (id, missing) in
+        [("no-endpoint", "endpoint"), ("no-category", "category"), ("not-enabled", "enabled")]
+    {
+        let mut row = samples::row(samples::PROPERTY, id, "user_data_change", "https://t.example/");
+        row.remove(missing);
+        stack.put_row(row).await;
+    }
+    assert_eq!(stack.post_json("/v1/events", &user_updated("e1")).await.status, 202);
+    assert_eq!(arrived(&mut news, "e1").await.path, "/hooks/users");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a54_an_unreadable_record_is_set_aside_with_its_reason_and_its_neighbour_is_delivered() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    let sqs = &stack.local.clients().sqs;
+    let queue_url = stack.local.aws().account().queue_url("events");
+    sqs.send_message().queue_url(queue_url).message_body("no message").send().await.expect("sent");
+    assert_eq!(stack.post_json("/v1/events", &user_updated("e1")).await.status, 202);
+    arrived(&mut news, "e1").await;
+
+    let aside = loop {
+        if let Some(message) = stack.receive("events-dead-letter").await {
+            break message;
+        }
+    };
+    assert_eq!(aside.body(), Some("no message"));
+    let reason = aside.message_attributes().and_then(|all| all.get("reason"));
+    assert_eq!(reason.and_then(|reason| reason.string_value()), Some("not_a_message"));
+    stack.stop().await;
+}

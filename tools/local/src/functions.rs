@@ -1,0 +1,183 @@
+//! The Lambda functions, in this process: whole payloads in, whole answers out.
+//!
+//! They are the deployed functions' own libraries with the deployed adapters. Three things differ
+//! from AWS: the endpoint, an egress policy that also lets loopback targets pass, and subscriptions
+//! that are never remembered, so that a row written by hand counts at once.
+
+use std::collections::BTreeMap;
+
+use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError};
+use adapters::settings::{self, SettingsError};
+use adapters::{clock, queue};
+use domain::egress::EgressPolicy;
+use domain::event_type::EventTypeNames;
+use lambda_runtime::{Context, LambdaEvent};
+use serde_json::Value;
+use serde_json::value::to_raw_value;
+
+use crate::template::{Function, Stack};
+
+/// A function of the stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Name {
+    /// Takes in events over HTTP.
+    Ingest,
+    /// Delivers events from SQS.
+    Delivery,
+    /// Decides logins.
+    Enrich,
+}
+
+impl Name {
+    /// Its logical ID in the template.
+    #[must_use]
+    pub const fn logical_id(self) -> &'static str {
+        match self {
+            Self::Ingest => "IngestFunction",
+            Self::Delivery => "DeliveryFunction",
+            Self::Enrich => "EnrichFunction",
+        }
+    }
+
+    /// The function of this logical ID.
+    #[must_use]
+    pub fn of_logical_id(logical_id: &str) -> Option<Self> {
+        [Self::Ingest, Self::Delivery, Self::Enrich]
+            .into_iter()
+            .find(|name| name.logical_id() == logical_id)
+    }
+}
+
+/// Why the functions cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum FunctionsError {
+    /// The template does not declare one of them.
+    #[error("the template declares no {0}")]
+    NotDeclared(&'static str),
+    /// Their settings are not complete.
+    #[error(transparent)]
+    Start(#[from] StartError),
+}
+
+impl From<SettingsError> for FunctionsError {
+    fn from(error: SettingsError) -> Self {
+        Self::Start(error.into())
+    }
+}
+
+/// Why an invocation gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum InvokeError {
+    /// The payload is not one that this function takes.
+    #[error("the payload is not one that the function takes: {0}")]
+    Payload(#[from] serde_json::Error),
+    /// The function answered with an error, as Lambda would report it.
+    #[error("the function failed: {0}")]
+    Function(String),
+}
+
+/// The three functions, started.
+pub struct Functions {
+    names: EventTypeNames,
+    ingest: (IngestPorts, u64),
+    delivery: (DeliveryPorts, u64),
+    delivery_settings: domain::delivery::Settings,
+    retries_queue: String,
+    enrich: (EnrichPorts, u64),
+    enrich_settings: domain::enrich::Settings,
+}
+
+const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
+
+/// Subscriptions are read afresh for every message and login.
+const STALENESS_MAX_MS: u64 = 0;
+
+impl Functions {
+    /// Starts them with the environment that the template declares, on this AWS endpoint.
+    pub fn start(stack: &Stack, aws: &BTreeMap<String, String>) -> Result<Self, FunctionsError> {
+        let (ingest, ingest_ms) = declared(stack, Name::Ingest, aws)?;
+        let (delivery, delivery_ms) = declared(stack, Name::Delivery, aws)?;
+        let (enrich, enrich_ms) = declared(stack, Name::Enrich, aws)?;
+        let names = settings::event_type_names(&ingest)?;
+        let delivery_ports =
+            DeliveryPorts::new(&delivery, names.clone(), EGRESS, STALENESS_MAX_MS)?;
+        let enrich_ports = EnrichPorts::new(&enrich, names.clone(), EGRESS, STALENESS_MAX_MS)?;
+        Ok(Self {
+            ingest: (IngestPorts::new(&ingest)?, ingest_ms),
+            delivery: (delivery_ports, delivery_ms),
+            delivery_settings: domain::delivery::Settings {
+                issuer: settings::issuer(&delivery)?,
+                names: names.clone(),
+                schedule: settings::schedule(&delivery)?,
+                egress: EGRESS,
+            },
+            retries_queue: queue::name_of(&settings::required(&delivery, "RETRIES_QUEUE_URL")?),
+            enrich: (enrich_ports, enrich_ms),
+            enrich_settings: domain::enrich::Settings {
+                issuer: settings::issuer(&enrich)?,
+                names: names.clone(),
+                budget_ms: settings::enrich_budget_ms(&enrich)?,
+                egress: EGRESS,
+            },
+            names,
+        })
+    }
+
+    /// The `iss` of what they sign.
+    #[must_use]
+    pub fn issuer(&self) -> &str {
+        self.delivery_settings.issuer.as_str()
+    }
+
+    /// Invokes one of them with a whole Lambda payload.
+    pub async fn invoke(&self, name: Name, payload: Value) -> Result<Value, InvokeError> {
+        match name {
+            Name::Ingest => {
+                let (ports, timeout_ms) = &self.ingest;
+                let event =
+                    LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
+                match ingest::handle(event, &self.names, ports).await {
+                    Ok(response) => Ok(serde_json::to_value(response)?),
+                    Err(never) => match never {},
+                }
+            }
+            Name::Delivery => {
+                let (ports, timeout_ms) = &self.delivery;
+                let event =
+                    LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
+                let settings = &self.delivery_settings;
+                match delivery::handle(event, &self.retries_queue, settings, ports).await {
+                    Ok(response) => Ok(serde_json::to_value(response)?),
+                    Err(error) => Err(InvokeError::Function(error.to_string())),
+                }
+            }
+            Name::Enrich => {
+                let (ports, timeout_ms) = &self.enrich;
+                let event = LambdaEvent::new(to_raw_value(&payload)?, context(*timeout_ms));
+                match enrich::handle(event, &self.enrich_settings, ports).await {
+                    Ok(reply) => Ok(serde_json::to_value(reply)?),
+                    Err(never) => match never {},
+                }
+            }
+        }
+    }
+}
+
+/// A function's environment, as Lambda would give it, and its time-out in milliseconds.
+fn declared(
+    stack: &Stack,
+    name: Name,
+    aws: &BTreeMap<String, String>,
+) -> Result<(BTreeMap<String, String>, u64), FunctionsError> {
+    let function: &Function =
+        stack.function(name.logical_id()).ok_or(FunctionsError::NotDeclared(name.logical_id()))?;
+    let mut environment = function.environment.clone();
+    environment.extend(aws.clone());
+    Ok((environment, u64::from(function.timeout_s) * 1_000))
+}
+
+fn context(timeout_ms: u64) -> Context {
+    let mut context = Context::default();
+    context.deadline = clock::now().plus_ms(timeout_ms).as_ms();
+    context
+}

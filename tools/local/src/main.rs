@@ -1,0 +1,211 @@
+//! `cargo local`: starts the stack, plays the demo, stays up.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use adapters::settings::Environment;
+use adapters::signing::SigningKeys;
+use clap::{Parser, Subcommand};
+use local::console::{Console, words};
+use local::functions::Name;
+use local::{Local, Options, demo};
+use serde_json::{Value, json};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Runs the whole of Identity Workflows on this machine: API, queues, tables, functions and a
+/// sample target that verifies every signature. No Docker, no AWS account.
+#[derive(Parser)]
+#[command(
+    name = "cargo local",
+    after_help = "Examples:
+  cargo local                                   run the demo on the default ports, then stay up
+  cargo local -- --no-demo --data ./.local      keep tables between runs
+  cargo local -- --api 127.0.0.1:0 --aws 127.0.0.1:0 --target 127.0.0.1:0
+                                                free ports; the first line on stdout names them
+  cargo local -- invoke enrich events/enrich/direct-login.json
+  cargo local -- generate-keys > signing-keys.json
+
+Any AWS client can use the endpoint:
+  aws --endpoint-url http://127.0.0.1:4566 dynamodb scan --table-name subscriptions"
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    /// Where the API listens; port 0 picks a free one
+    #[arg(long, default_value = "127.0.0.1:3000", value_name = "ADDRESS")]
+    api: SocketAddr,
+    /// Where the AWS endpoint (DynamoDB, SQS, Secrets Manager) listens
+    #[arg(long, default_value = "127.0.0.1:4566", value_name = "ADDRESS")]
+    aws: SocketAddr,
+    /// Where the sample target listens
+    #[arg(long, default_value = "127.0.0.1:3999", value_name = "ADDRESS")]
+    target: SocketAddr,
+    /// Keep tables in this directory; without it everything is in memory
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Do not send the sample events and logins
+    #[arg(long)]
+    no_demo: bool,
+    /// Print only the ready line
+    #[arg(long)]
+    quiet: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run one function with one payload file, on a stack of its own, and print the answer
+    Invoke {
+        /// Which function
+        function: Name,
+        /// A whole Lambda payload, such as events/ingest/login.json
+        file: PathBuf,
+    },
+    /// Print a new set of signing keys (a private JWK set) for the deployed stack's secret
+    GenerateKeys,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let result = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments)),
+        Err(error) => Err(error.into()),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "cargo local: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
+    start_log()?;
+    match &arguments.command {
+        Some(Command::Invoke { function, file }) => invoke(*function, file).await,
+        Some(Command::GenerateKeys) => {
+            writeln!(std::io::stdout(), "{}", SigningKeys::generate())?;
+            Ok(ExitCode::SUCCESS)
+        }
+        None => serve(&arguments).await,
+    }
+}
+
+async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let started_at = adapters::clock::now();
+    let options = Options {
+        api: arguments.api,
+        aws: arguments.aws,
+        target: arguments.target,
+        data: arguments.data.clone(),
+    };
+    let local = Local::start(&options).await?;
+    let ready = json!({
+        "ready": true,
+        "api": local.api_url(),
+        "aws": local.aws().url(),
+        "target": local.target_url(),
+    });
+    writeln!(std::io::stdout(), "{ready}")?;
+    let console = Console::new(arguments.quiet);
+    introduce(&local, console);
+    let mut code = ExitCode::SUCCESS;
+    if !arguments.no_demo {
+        let outcome = demo::run(&local, console).await;
+        let took_ms = adapters::clock::now().since_ms(started_at);
+        code = conclude(&outcome, took_ms, console);
+    }
+    console.line("\nWaiting for your events. Ctrl-C stops everything.");
+    let follower = tokio::spawn(demo::follow(local.target().news(), console));
+    stopped().await;
+    follower.abort();
+    console.line("\nStopping.");
+    local.stop().await?;
+    Ok(code)
+}
+
+fn introduce(local: &Local, console: Console) {
+    console.heading("Identity Workflows on this machine");
+    console.fact(
+        "API",
+        local.api_url(),
+        "POST /v1/events · POST /v1/enrich/login · GET /.well-known/jwks.json",
+    );
+    console.fact("AWS", local.aws().url(), "DynamoDB, SQS, Secrets Manager for any AWS client");
+    console.fact(
+        "Target",
+        local.target_url(),
+        "verifies every signature, answers logins; GET /received",
+    );
+}
+
+fn conclude(outcome: &demo::Outcome, took_ms: u64, console: Console) -> ExitCode {
+    let took = words(std::time::Duration::from_millis(took_ms));
+    if outcome.troubles.is_empty() {
+        console.line(&format!(
+            "\n{} event types delivered and verified, {} logins decided, {took} after start.",
+            outcome.delivered.len(),
+            outcome.decided.len()
+        ));
+        ExitCode::SUCCESS
+    } else {
+        console.line(&format!("\n{} things went wrong, see above.", outcome.troubles.len()));
+        ExitCode::FAILURE
+    }
+}
+
+async fn invoke(function: Name, file: &PathBuf) -> Result<ExitCode, Failure> {
+    let text = std::fs::read_to_string(file)
+        .map_err(|error| format!("{} cannot be read: {error}", file.display()))?;
+    let payload: Value = serde_json::from_str(&text)
+        .map_err(|error| format!("{} is not JSON: {error}", file.display()))?;
+    let local = Local::start(&Options::ephemeral()).await?;
+    let answer = local.functions().invoke(function, payload).await;
+    local.stop().await?;
+    writeln!(std::io::stdout(), "{:#}", answer?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C, or the polite signal of a process manager.
+async fn stopped() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without a signal handler there is only the default one, which ends the process.
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The functions' log lines, for a person, on standard error; warnings unless `LOG_LEVEL` says more.
+fn start_log() -> Result<(), Failure> {
+    use adapters::settings::Strings as _;
+    let level = match Environment.get("LOG_LEVEL") {
+        Some(_) => adapters::log::level(&Environment)?,
+        None => tracing_subscriber::filter::LevelFilter::WARN,
+    };
+    let ours = adapters::log::OURS.into_iter().chain(["local"]).map(|name| (name, level));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .with_target(false);
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_targets(ours))
+        .try_init()?;
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! The sample target: a customer's system, as its owner might write it.
+//!
+//! It knows two things of us: the URL of our JWK Set and our issuer. Every notification is
+//! verified with a JOSE library against keys fetched over HTTP, by none of the code that signs.
+//!
+//! `POST /hooks/<anything>` takes notifications, `POST /enrich` decides logins, `GET /jwks.json`
+//! is its own key set, `GET /received` lists what it got, newest last.
+
+mod decide;
+mod verify;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{OriginalUri, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde::Serialize;
+use serde_json::Value;
+use tokio::sync::broadcast;
+
+pub use decide::{ISSUER, Signer};
+pub use verify::{Refused, Verified, Verifier};
+
+/// What it remembers for `GET /received`.
+const RECEIVED_MAX: usize = 1_000;
+
+/// A notification that arrived.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Received {
+    /// The path it was posted to.
+    pub path: String,
+    /// `webhook-id`: the delivery.
+    pub delivery_id: String,
+    /// `webhook-attempt`.
+    pub attempt: String,
+    /// The type of the event in it, where the signature verified.
+    pub event_type: Option<String>,
+    /// The payload of the token, where the signature verified.
+    pub payload: Option<Value>,
+    /// The `kid` of the key that verified it.
+    pub kid: Option<String>,
+    /// Why it was refused, where it was.
+    pub refused: Option<String>,
+}
+
+/// The target's state.
+pub struct Target {
+    url: String,
+    verifier: Verifier,
+    signer: Signer,
+    received: Mutex<Vec<Received>>,
+    news: broadcast::Sender<Received>,
+}
+
+impl Target {
+    /// A target at this URL that trusts what `verifier` trusts.
+    #[must_use]
+    pub fn new(url: String, verifier: Verifier, signer: Signer) -> Arc<Self> {
+        let (news, _) = broadcast::channel(RECEIVED_MAX);
+        Arc::new(Self { url, verifier, signer, received: Mutex::default(), news })
+    }
+
+    /// Everything that arrives from now on.
+    #[must_use]
+    pub fn news(&self) -> broadcast::Receiver<Received> {
+        self.news.subscribe()
+    }
+
+    /// Its routes.
+    pub(crate) fn router(self: Arc<Self>) -> Router {
+        Router::new()
+            .route("/hooks/{*rest}", post(notify))
+            .route("/enrich", post(enrich))
+            .route("/jwks.json", get(jwks))
+            .route("/received", get(received))
+            .with_state(self)
+    }
+
+    /// Verifies one message and remembers it.
+    async fn take(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Value, Refused> {
+        let verified = match std::str::from_utf8(body) {
+            Ok(token) => self.verifier.verify(token, &format!("{}{path}", self.url)).await,
+            Err(_) => Err(Refused::NoToken),
+        };
+        let text = |name: &str| {
+            headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
+        };
+        let ok = verified.as_ref().ok();
+        self.remember(Received {
+            path: path.to_owned(),
+            delivery_id: text("webhook-id"),
+            attempt: text("webhook-attempt"),
+            event_type: ok.and_then(Verified::event_type),
+            payload: ok.map(|verified| verified.payload.clone()),
+            kid: ok.map(|verified| verified.kid.clone()),
+            refused: verified.as_ref().err().map(ToString::to_string),
+        });
+        verified.map(|verified| verified.payload)
+    }
+
+    fn remember(&self, received: Received) {
+        let mut all = self.received.lock().unwrap_or_else(PoisonError::into_inner);
+        if all.len() == RECEIVED_MAX {
+            all.remove(0);
+        }
+        all.push(received.clone());
+        // Nobody listening is nothing to worry about.
+        let _ = self.news.send(received);
+    }
+}
+
+async fn notify(
+    State(target): State<Arc<Target>>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match target.take(uri.path(), &headers, &body).await {
+        Ok(_) => StatusCode::ACCEPTED.into_response(),
+        Err(refused) => (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
+    }
+}
+
+async fn enrich(
+    State(target): State<Arc<Target>>,
+    OriginalUri(uri): OriginalUri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    match target.take(uri.path(), &headers, &body).await {
+        Ok(payload) => {
+            let answer = target.signer.answer(&payload, adapters::clock::now().as_s());
+            ([(header::CONTENT_TYPE, "application/jwt")], answer).into_response()
+        }
+        Err(refused) => (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
+    }
+}
+
+async fn jwks(State(target): State<Arc<Target>>) -> Response {
+    let key_set = target.signer.key_set().to_owned();
+    ([(header::CONTENT_TYPE, "application/jwk-set+json")], key_set).into_response()
+}
+
+async fn received(State(target): State<Arc<Target>>) -> Response {
+    let all = target.received.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let body = serde_json::to_string(&all).unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
