@@ -7,6 +7,7 @@ use domain::enrich::Decision;
 use domain::id::EventId;
 use domain::ingest::{Answer, Refusal};
 use domain::json::TextError;
+use domain::limits::POINTER_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -176,10 +177,20 @@ fn problem(status: u16, name: &str, title: &str, detail: &str) -> Value {
 }
 
 fn with_errors(mut problem: Value, errors: &[(&str, String)]) -> Value {
-    let errors =
-        errors.iter().map(|(pointer, detail)| json!({ "pointer": pointer, "detail": detail }));
+    let errors = errors
+        .iter()
+        .map(|(pointer, detail)| json!({ "pointer": shortened(pointer), "detail": detail }));
     problem["errors"] = errors.collect();
     problem
+}
+
+/// A pointer of a length that an answer can hold: its last segment may be half a body.
+fn shortened(pointer: &str) -> String {
+    if pointer.len() <= POINTER_BYTES_MAX {
+        return pointer.to_owned();
+    }
+    let end = (0..=POINTER_BYTES_MAX).rev().find(|end| pointer.is_char_boundary(*end));
+    format!("{}…", &pointer[..end.unwrap_or_default()])
 }
 
 fn listed(ids: &[EventId]) -> Value {

@@ -16,6 +16,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use domain::limits::DELIVERY_RESERVE_MS;
 
 use crate::settings::{SettingsError, Strings, required};
 
@@ -40,6 +41,11 @@ impl CallLimits {
     /// Enrich's own deadline is tighter; this is only the backstop.
     pub const ENRICH: Self = Self { operation_ms: 1_500, attempt_ms: 500, attempts: 3 };
 }
+
+const _: () = assert!(
+    DELIVERY_RESERVE_MS >= 2 * CallLimits::DELIVERY.operation_ms + 1_000,
+    "a failed attempt is recorded and woken before the invocation ends"
+);
 
 /// The configuration that all clients of a function share, and with it one connection pool.
 pub fn config(strings: &impl Strings, limits: CallLimits) -> Result<SdkConfig, SettingsError> {
@@ -81,6 +87,24 @@ pub fn config(strings: &impl Strings, limits: CallLimits) -> Result<SdkConfig, S
         .http_client(http_client);
     config.set_endpoint_url(strings.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()));
     Ok(config.build())
+}
+
+/// An SDK error as its chain of public sentences.
+///
+/// Not `DisplayErrorContext` and not `Debug`: both print the raw response, and with it whatever
+/// its body holds.
+#[must_use]
+pub fn sentence(error: &dyn std::error::Error) -> String {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        if !sentence.ends_with(&text) {
+            sentence = format!("{sentence}: {text}");
+        }
+        cause = error.source();
+    }
+    sentence
 }
 
 fn trust_store(strings: &impl Strings) -> Result<TrustStore, SettingsError> {

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Number, Value};
 
-/// An item as a JSON object. Binary attributes have no place in our rows and become null.
+/// An item as a JSON object. An attribute of a kind that has no place in our rows becomes a value
+/// that no reader takes, so that it is noticed instead of passed over.
 pub(crate) fn to_json(item: HashMap<String, AttributeValue>) -> Map<String, Value> {
     item.into_iter().map(|(name, value)| (name, value_to_json(value))).collect()
 }
@@ -21,12 +22,18 @@ fn value_to_json(value: AttributeValue) -> Value {
             Value::Array(set.iter().map(|number| to_number(number)).collect())
         }
         AttributeValue::M(map) => Value::Object(to_json(map)),
-        _ => Value::Null,
+        AttributeValue::Null(_) => Value::Null,
+        _ => unreadable(),
     }
 }
 
+/// Neither text nor flag nor number nor map, and no list of any of these.
+fn unreadable() -> Value {
+    Value::Array(vec![Value::Null])
+}
+
 fn to_number(text: &str) -> Value {
-    text.parse::<Number>().map_or(Value::Null, Value::Number)
+    text.parse::<Number>().map_or_else(|_| unreadable(), Value::Number)
 }
 
 /// Reads typed attributes of an item that we wrote ourselves.
@@ -70,7 +77,7 @@ mod tests {
         assert_eq!(
             Value::Object(to_json(item)),
             serde_json::json!({
-                "a": "x", "b": true, "c": 7, "d": ["y"], "e": [1.5, null], "f": {"g": "z"}, "h": null
+                "a": "x", "b": true, "c": 7, "d": ["y"], "e": [1.5, null], "f": {"g": "z"}, "h": [null]
             })
         );
     }

@@ -18,6 +18,9 @@ const FRESH_MS: u64 = 10 * 60 * 1_000;
 const REFETCH_MS: u64 = 30 * 1_000;
 const STALE_IF_ERROR_MS: u64 = 60 * 60 * 1_000;
 
+/// How long a refetch may take while the keys we have would do.
+const REFRESH_PATIENCE_MS: u64 = 300;
+
 /// Key sets remembered at once. Beyond it the memory starts anew.
 const URLS_MAX: usize = 500;
 
@@ -49,14 +52,23 @@ enum Step {
 }
 
 impl Memory {
+    fn has_key(&self, wanted: WantedKey<'_>) -> bool {
+        self.read
+            .as_ref()
+            .is_some_and(|(_, keys)| keys.find(wanted.kid, wanted.algorithm).is_some())
+    }
+
     fn step(&self, wanted: WantedKey<'_>, now: Timestamp) -> Step {
         let asked_lately =
             self.asked_at.is_some_and(|at| now >= at && now.since_ms(at) < REFETCH_MS);
         match &self.read {
-            Some((at, keys)) => {
-                let has_key = keys.find(wanted.kid, wanted.algorithm).is_some();
+            Some((at, _)) => {
                 let is_fresh = now >= *at && now.since_ms(*at) < FRESH_MS;
-                if asked_lately || (is_fresh && has_key) { Step::Use } else { Step::Fetch }
+                if asked_lately || (is_fresh && self.has_key(wanted)) {
+                    Step::Use
+                } else {
+                    Step::Fetch
+                }
             }
             // A key set that could not be had is asked for again by the next login but one second
             // later at the earliest: it must not stay unknown for half a minute.
@@ -90,8 +102,17 @@ impl KeySets {
             Step::Use => {}
             Step::GiveUp => return Err(NotHad),
             Step::Fetch => {
-                memory.asked_at = Some(now);
-                if let Some(keys) = self.fetch(url, deadline).await {
+                // With keys that would do, a host that hangs must not cost the login its time;
+                // without, a fetch that only our own deadline cut off says nothing about the host.
+                let has_key = memory.has_key(wanted);
+                let patience =
+                    Deadline::at(now.plus_ms(deadline.left_ms(now).min(REFRESH_PATIENCE_MS)));
+                let until = if has_key { patience } else { deadline };
+                let fetched = self.fetch(url, until).await;
+                if has_key || fetched.is_some() || until.left_ms(clock::now()) > 0 {
+                    memory.asked_at = Some(now);
+                }
+                if let Some(keys) = fetched {
                     memory.read = Some((now, Arc::new(keys)));
                 }
             }

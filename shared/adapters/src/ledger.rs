@@ -1,14 +1,14 @@
 //! The `deliveries` table: deliveries that are not done. Every write is a compare-and-set.
 //!
 //! Attributes: `pk` (delivery ID), `state` (`pending` or `dead`), `attempt`, `nextAt`,
-//! `leaseUntil`, `dueBucket`, `subscriptionId`, `scope`, `event` (JSON text), `lastOutcome`,
+//! `leaseUntil`, `leaseToken`, `dueBucket`, `subscriptionId`, `scope`, `event` (JSON text), `lastOutcome`,
 //! `reason`, `createdAt`, `updatedAt` (epoch milliseconds), `ttl` (epoch seconds). Only a pending
 //! item has `dueBucket` and `nextAt`, so only pending items are in the index `due`.
 
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -20,6 +20,8 @@ use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
 use domain::time::Timestamp;
 
+use crate::aws::sentence;
+use crate::clock;
 use crate::item::{Fields, n, s};
 
 type Item = HashMap<String, AttributeValue>;
@@ -74,12 +76,14 @@ impl Ledger {
         until: Timestamp,
     ) -> Result<Claim, Unavailable> {
         let due = now.plus_ms(DUE_TOLERANCE_MS);
+        // The SDK repeats a call whose answer got lost. By its token a claim knows its own lease.
+        let token = u64::from_ne_bytes(clock::dice()).to_string();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("pk", s(wakeup.delivery_id.as_str()))
-            .update_expression("SET leaseUntil = :until")
+            .update_expression("SET leaseUntil = :until, leaseToken = :token")
             .condition_expression(
                 "#state = :pending AND attempt = :attempt AND nextAt <= :due \
                  AND (attribute_not_exists(leaseUntil) OR leaseUntil < :now)",
@@ -90,6 +94,7 @@ impl Ledger {
             .expression_attribute_values(":due", n(due.as_ms()))
             .expression_attribute_values(":now", n(now.as_ms()))
             .expression_attribute_values(":until", n(until.as_ms()))
+            .expression_attribute_values(":token", s(&token))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .send()
@@ -98,7 +103,11 @@ impl Ledger {
             Ok(output) => Ok(claimed(&output.attributes.unwrap_or_default(), wakeup, until)),
             Err(SdkError::ServiceError(refused)) => match refused.into_err() {
                 UpdateItemError::ConditionalCheckFailedException(failed) => {
-                    Ok(refused_claim(failed.item.as_ref(), wakeup, due))
+                    let item = failed.item.unwrap_or_default();
+                    if Fields(&item).str("leaseToken") == Some(&token) {
+                        return Ok(claimed(&item, wakeup, until));
+                    }
+                    Ok(refused_claim(&item, wakeup, due))
                 }
                 error => Err(unavailable("claim", &error)),
             },
@@ -169,12 +178,12 @@ impl Ledger {
             .expression_attribute_values(":now", n(now.as_ms()));
         let update = match state {
             State::Pending { next_at } => update
-                .update_expression(format!("{changed}, nextAt = :next REMOVE leaseUntil"))
+                .update_expression(format!("{changed}, nextAt = :next REMOVE leaseUntil, leaseToken"))
                 .expression_attribute_values(":state", s(PENDING))
                 .expression_attribute_values(":next", n(next_at.as_ms())),
             State::Dead { reason } => update
                 .update_expression(format!(
-                    "{changed}, reason = :reason, #ttl = :ttl REMOVE leaseUntil, nextAt, dueBucket"
+                    "{changed}, reason = :reason, #ttl = :ttl REMOVE leaseUntil, leaseToken, nextAt, dueBucket"
                 ))
                 .expression_attribute_names("#ttl", "ttl")
                 .expression_attribute_values(":state", s(DEAD))
@@ -199,7 +208,7 @@ impl Ledger {
 fn unavailable(operation: &'static str, error: &(impl std::error::Error + 'static)) -> Unavailable {
     tracing::error!(
         operation,
-        error = %DisplayErrorContext(error),
+        error = sentence(error),
         "the deliveries table could not be read or written"
     );
     Unavailable
@@ -259,14 +268,14 @@ fn pending_item(item: &Item) -> Option<LedgerItem> {
 }
 
 /// Why a claim was refused, read from the item that refused it.
-fn refused_claim(item: Option<&Item>, wakeup: &Wakeup, due: Timestamp) -> Claim {
-    let not_due = item.and_then(|item| {
-        let fields = Fields(item);
+fn refused_claim(item: &Item, wakeup: &Wakeup, due: Timestamp) -> Claim {
+    let fields = Fields(item);
+    let read = || {
         let is_ours =
             fields.str("state")? == PENDING && fields.number("attempt") == Some(wakeup.attempt);
         let next_at = Timestamp::from_ms(fields.number("nextAt")?);
         let subscription_id = SubscriptionId::parse(fields.str("subscriptionId")?).ok()?;
         (is_ours && next_at > due).then_some(Claim::NotDue { next_at, subscription_id })
-    });
-    not_due.unwrap_or(Claim::Taken)
+    };
+    read().unwrap_or(Claim::Taken)
 }

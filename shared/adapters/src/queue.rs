@@ -1,13 +1,14 @@
 //! The queues: batches in, wake-ups in, unreadable records aside.
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::error::DisplayErrorContext;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use domain::id::SubscriptionId;
 use domain::ingest::{Outgoing, Sent};
 use domain::limits::{BATCH_ENTRIES_MAX, MESSAGE_BYTES_MAX};
 use domain::message::{Events, QueueMessage, Unreadable, Wakeup};
 use futures_util::future::join_all;
+
+use crate::aws::sentence;
 
 /// A queue did not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,10 +76,9 @@ impl Queue {
                     );
                 }
             }
-            Err(error) => tracing::error!(
-                error = %DisplayErrorContext(&error),
-                "a batch could not be sent to the queue"
-            ),
+            Err(error) => {
+                tracing::error!(error = sentence(&error), "a batch could not be sent to the queue");
+            }
         }
         sent
     }
@@ -134,7 +134,7 @@ fn sent<T, E: std::error::Error + 'static>(result: Result<T, E>) -> Result<(), R
     match result {
         Ok(_) => Ok(()),
         Err(error) => {
-            tracing::error!(error = %DisplayErrorContext(&error), "a message could not be sent");
+            tracing::error!(error = sentence(&error), "a message could not be sent");
             Err(Refused)
         }
     }

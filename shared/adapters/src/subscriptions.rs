@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::DisplayErrorContext;
 use domain::event_type::EventTypeNames;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use domain::scope::Scope;
 use domain::subscription::Subscriptions;
 use domain::time::Timestamp;
 
+use crate::aws::sentence;
 use crate::clock;
 use crate::item::{s, to_json};
 
@@ -106,7 +106,8 @@ impl SubscriptionTable {
         while let Some(row) = pages.next().await {
             let row = row.map_err(|error| {
                 tracing::error!(
-                    scope = scope.key(), error = %DisplayErrorContext(&error),
+                    scope = scope.key(),
+                    error = sentence(&error),
                     "the subscriptions table could not be read"
                 );
                 Unreadable

@@ -1,7 +1,7 @@
 //! The way to targets: one HTTP client, through the egress guard, with one deadline over all.
 //!
 //! No redirects, no proxy from the environment, no retries of the client's own, HTTP/1.1 only,
-//! TLS 1.2 or later with public roots. Replies are read up to 64 KiB and never decompressed: we
+//! TLS 1.2 or later with the public roots of the system. Replies are read up to 64 KiB and never decompressed: we
 //! ask for no encoding and undo none.
 
 mod failure;
@@ -15,7 +15,7 @@ use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{Question, Reply};
 use domain::limits::REPLY_BYTES_MAX;
 use domain::notification::{MEDIA_TYPE, WebhookHeaders};
-use domain::outcome::Outcome;
+use domain::outcome::{Outcome, holds_document};
 use domain::retry::RetryAfter;
 use domain::subscription::Unavailable;
 use domain::time::Deadline;
@@ -32,7 +32,7 @@ const IDLE: Duration = Duration::from_secs(20);
 
 /// How long a delivered notification waits for the rest of a small reply, so that the connection
 /// can be kept. The verdict is known by then.
-const DRAIN: Duration = Duration::from_millis(250);
+const DRAIN_MS: u64 = 250;
 
 const USER_AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
 
@@ -86,7 +86,10 @@ impl Targets {
                     status: response.status().as_u16(),
                     retry_after: retry_after(response.headers()),
                 };
-                drain(response).await;
+                let drained = Deadline::at(clock::now().plus_ms(DRAIN_MS));
+                // Reads what is left of a small reply, so that its connection can serve again; a
+                // large, endless or slow one costs its connection.
+                within(deadline.earlier(drained), read_body(response)).await;
                 outcome
             }
         }
@@ -109,7 +112,7 @@ impl Targets {
     pub async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Result<Vec<u8>, NotFetched> {
         let request = self.client.get(url.url().clone()).header(ACCEPT, "application/json");
         match self.read(request, deadline).await {
-            Ok(Reply { status: 200, body: Some(body), .. }) => Ok(body),
+            Ok(Reply { status, body: Some(body), .. }) if holds_document(status) => Ok(body),
             Ok(_) | Err(_) => Err(NotFetched),
         }
     }
@@ -173,10 +176,4 @@ fn append(body: &mut Vec<u8>, chunk: &Bytes) -> bool {
         body.extend_from_slice(chunk);
     }
     fits
-}
-
-/// Reads what is left of a small reply, so that its connection can serve again; a large, endless
-/// or slow one costs its connection.
-async fn drain(response: Response) {
-    let _ = tokio::time::timeout(DRAIN, read_body(response)).await;
 }

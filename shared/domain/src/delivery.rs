@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! record ─ parse ─┬─ EventsV1 ─ match ─ first attempts ─┬─ delivered
-//!                 │                                     ├─ ledger item, then wake-up
+//!                 │                                     ├─ ledger item and wake-up
 //!                 ├─ RetryV1 ── claim ── attempt ───────┤
 //!                 │                                     └─ dead letter with a reason
 //!                 └─ unreadable ─ dead-letter queue with a reason

@@ -152,8 +152,8 @@ pub enum InvalidNames {
     /// Empty, too long, or with characters that do not belong into a `type`.
     #[error("the name of {0} must be 1 to 128 printable ASCII characters")]
     Text(&'static str),
-    /// Two event types would be called the same.
-    #[error("{0} and {1} would have the same name")]
+    /// Two event types would be called the same, in full or by their last segment.
+    #[error("{0} and {1} would have the same name, or the same last segment")]
     Twice(&'static str, &'static str),
 }
 
@@ -185,8 +185,9 @@ impl EventTypeNames {
             names.0.insert(kind, uri);
         }
         for kind in EventType::ALL {
-            let same =
-                |other: &&EventType| *other != kind && names.uri(**other) == names.uri(*kind);
+            let same = |other: &&EventType| {
+                *other != kind && names.last_segment(**other) == names.last_segment(*kind)
+            };
             if let Some(other) = EventType::ALL.iter().find(same) {
                 return Err(InvalidNames::Twice(kind.name(), other.name()));
             }
@@ -201,11 +202,16 @@ impl EventTypeNames {
         self.0.get(&kind).map_or(kind.name(), String::as_str)
     }
 
+    fn last_segment(&self, kind: EventType) -> &str {
+        let uri = self.uri(kind);
+        uri.rsplit('/').next().unwrap_or(uri)
+    }
+
     /// Reads a `type`: the full string, or its last segment.
     #[must_use]
     pub fn parse(&self, text: &str) -> Option<EventType> {
         let by_uri = |kind: &&EventType| self.uri(**kind) == text;
-        let by_segment = |kind: &&EventType| self.uri(**kind).rsplit('/').next() == Some(text);
+        let by_segment = |kind: &&EventType| self.last_segment(**kind) == text;
         let all = EventType::ALL;
         all.iter().find(by_uri).or_else(|| all.iter().find(by_segment)).copied()
     }
@@ -260,6 +266,10 @@ mod tests {
         assert_eq!(names.parse("passwordUpdated"), None);
         assert_eq!(
             EventTypeNames::renamed(r#"{"login":"account/v1/registration"}"#),
+            Err(InvalidNames::Twice("registration", "login"))
+        );
+        assert_eq!(
+            EventTypeNames::renamed(r#"{"login":"other/registration"}"#),
             Err(InvalidNames::Twice("registration", "login"))
         );
         assert_eq!(

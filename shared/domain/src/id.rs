@@ -62,7 +62,7 @@ fn check(
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident, $check:expr) => {
         $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -76,12 +76,6 @@ macro_rules! identifier {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
             }
         }
 
@@ -101,6 +95,25 @@ macro_rules! identifier {
         }
     };
 }
+
+/// Identifiers that logs and errors may show.
+macro_rules! shown {
+    ($($name:ident),*) => {$(
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    )*};
+}
+
+shown!(EventId, SubscriptionId, PropertyId, ClientId);
 
 identifier!(
     /// An event's ID, the producer's or ours; the `jti` of every notification of it.
@@ -124,7 +137,8 @@ identifier!(
     |text| check_name(text, ID_BYTES_MAX)
 );
 identifier!(
-    /// An end user's identifier. 1 to 255 bytes of printable ASCII. Personal data: never logged.
+    /// An end user's identifier. 1 to 255 bytes of printable ASCII. Personal data: it can be
+    /// neither displayed nor debugged.
     Sub,
     |text| check_name(text, SUB_BYTES_MAX)
 );

@@ -58,6 +58,9 @@ pub enum Reason {
     /// The subscription was switched off while the delivery waited.
     #[error("subscription_disabled")]
     SubscriptionDisabled,
+    /// The subscription no longer listens to events of this kind.
+    #[error("subscription_changed")]
+    SubscriptionChanged,
     /// The subscription is no longer there.
     #[error("subscription_deleted")]
     SubscriptionDeleted,

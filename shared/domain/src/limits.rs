@@ -38,6 +38,10 @@ pub const QUEUE_DELAY_MAX_S: u32 = 900;
 /// First attempts made at once for one queue message; the rest continue by cursor.
 pub const INLINE_FANOUT_MAX: usize = 32;
 
+/// Bytes of event data that the first attempts of one message send at once: a batch of ten such
+/// messages, each event signed and encoded once a target, fits a function of 256 MB.
+pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
+
 /// Subscriptions are read at most this long ago when an event is matched.
 pub const SUBSCRIPTIONS_STALENESS_MAX_MS: u64 = 30_000;
 
@@ -48,8 +52,9 @@ pub const ATTEMPT_TIMEOUT_MIN_MS: u32 = 500;
 /// See [`ATTEMPT_TIMEOUT_MIN_MS`]; a delivery invocation (30 s) must hold one attempt and its books.
 pub const ATTEMPT_TIMEOUT_MAX_MS: u32 = 15_000;
 
-/// What an invocation keeps back from its own deadline for writing down what happened.
-pub const DELIVERY_RESERVE_MS: u64 = 3_000;
+/// What an invocation keeps back from its own deadline for writing down what happened: two AWS
+/// calls, one after the other, and a second to spare.
+pub const DELIVERY_RESERVE_MS: u64 = 4_000;
 
 /// How long a claimed ledger item is ours. Longer than an invocation (30 s), shorter than the
 /// queue's visibility time-out (180 s), so that a returned wake-up finds the lease expired.
@@ -66,6 +71,11 @@ pub const DUE_BUCKETS: u64 = 16;
 
 /// An endpoint URL, in bytes.
 pub const ENDPOINT_URL_BYTES_MAX: usize = 2_048;
+
+/// Problems that one answer names; a request with more is told how many more there are.
+pub const PROBLEMS_MAX: usize = 50;
+/// A JSON Pointer in an answer, in bytes; a longer one ends in an ellipsis.
+pub const POINTER_BYTES_MAX: usize = 512;
 
 /// What we read of a target's reply, in bytes.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;

@@ -65,6 +65,9 @@ pub enum Unreadable {
     /// A wake-up on the events queue, or events on the retries queue.
     #[error("wrong_queue")]
     WrongQueue,
+    /// The wake-up is fine; the ledger item that it speaks of cannot be read, and stays.
+    #[error("unreadable_ledger_item")]
+    LedgerItem,
 }
 
 impl Events {
@@ -130,7 +133,18 @@ impl QueueMessage {
         reason = "serialising owned strings and numbers cannot fail"
     )]
     pub fn to_body(&self) -> String {
-        serde_json::to_string(self).expect("a queue message is plain JSON")
+        queue_safe(serde_json::to_string(self).expect("a queue message is plain JSON"))
+    }
+}
+
+/// JSON without the two characters that JSON allows in strings and SQS in no message: they are
+/// written as escapes
+/// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
+pub(crate) fn queue_safe(json: String) -> String {
+    if json.contains(['\u{fffe}', '\u{ffff}']) {
+        json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+    } else {
+        json
     }
 }
 
@@ -162,6 +176,15 @@ mod tests {
         let again = QueueMessage::parse(&message.to_body()).expect("readable");
         assert_eq!(again.to_body(), message.to_body());
         assert!(message.to_body().contains(r#""data":{"a": 1}"#));
+    }
+
+    #[test]
+    fn characters_that_sqs_refuses_travel_as_escapes() {
+        let odd = EVENT.replace("{\"a\": 1}", "{\"a\":\"\u{fffe}-\u{ffff}\"}");
+        let message = QueueMessage::parse(&format!(r#"{{"EventsV1":{{"events":[{odd}]}}}}"#));
+        let body = message.expect("readable").to_body();
+        assert!(body.contains(r#"{"a":"\ufffe-\uffff"}"#), "{body}");
+        assert!(QueueMessage::parse(&body).is_ok());
     }
 
     #[test]

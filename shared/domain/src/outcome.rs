@@ -63,6 +63,13 @@ impl Outcome {
     }
 }
 
+/// Whether a reply of this status holds a document that we asked for: an enrich answer or a key
+/// set. Only 200 does; another 2xx says that there is none.
+#[must_use]
+pub const fn holds_document(status: u16) -> bool {
+    status == 200
+}
+
 /// The outcome's code in logs, ledger and dead letters: `http_503`, `timeout`, `egress_blocked` …
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -26,7 +26,7 @@ pub use self::enrich::{
 pub use row::RowProblem;
 use row::{Row, expected};
 
-/// A listening endpoint's standing wish. Attributes as in `docs` and `design`: camelCase.
+/// A listening endpoint's standing wish. The attributes stand in README.md.
 #[derive(Clone)]
 pub struct Subscription {
     /// Unique within its scope; the row's `sk` after `SUBSCRIPTION#`.
@@ -74,8 +74,8 @@ pub struct UnreadableRow {
     pub sort_key: String,
     /// What is wrong with it.
     pub problem: RowProblem,
-    /// Whether it is an enrich row that is not switched off: someone means logins to be asked
-    /// about, and a typo must not let them through.
+    /// Whether it may be an enrich row: someone means logins to be asked about, and a typo must
+    /// not let them through.
     pub means_enrich: bool,
 }
 
@@ -89,9 +89,7 @@ impl Subscriptions {
         let mut read = Self::default();
         for row in rows {
             let sort_key = row.get("sk").and_then(Value::as_str).unwrap_or("(no sk)").to_owned();
-            let is_enrich =
-                row.get("category").is_some_and(|name| *name == Category::Enrich.as_str());
-            let means_enrich = is_enrich && row.get("enabled") != Some(&Value::Bool(false));
+            let means_enrich = means_enrich(scope, &row);
             match Subscription::read(scope, row, names) {
                 Ok(subscription) => read.readable.push(subscription),
                 Err(problem) => {
@@ -178,6 +176,16 @@ impl Subscription {
             && self.category == event.kind.category()
             && self.event_types.as_ref().is_none_or(|types| types.contains(&event.kind))
     }
+}
+
+/// Whether a row that cannot be read may be meant for logins: it stands under a client ID, is not
+/// switched off, and is not clearly of another category. A typo must not let logins through.
+fn means_enrich(scope: &Scope, row: &Map<String, Value>) -> bool {
+    let is_other = row.get("category").is_some_and(|name| {
+        *name == Category::TransactionalEmail.as_str() || *name == Category::UserDataChange.as_str()
+    });
+    let is_off = row.get("enabled") == Some(&Value::Bool(false));
+    matches!(scope, Scope::Client(_)) && !is_other && !is_off
 }
 
 const CATEGORIES: [(&str, Category); 3] = [

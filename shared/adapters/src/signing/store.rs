@@ -1,13 +1,14 @@
 //! Where the keys are kept: a secret, read at the first need and again every five minutes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_secretsmanager::Client;
-use aws_sdk_secretsmanager::error::DisplayErrorContext;
 use domain::time::Timestamp;
 use tokio::sync::Mutex;
 
 use super::SigningKeys;
+use crate::aws::sentence;
 use crate::clock;
 
 /// Keys are read again when they are this old; a rotation is seen this much later at most.
@@ -15,6 +16,15 @@ const REFRESH_MS: u64 = 5 * 60 * 1_000;
 
 /// After a failed refresh the keys we have are used on, and the secret is asked again this much later.
 const REFRESH_AFTER_FAILURE_MS: u64 = 30 * 1_000;
+
+/// How long a refresh may take while there are keys to go on with.
+const REFRESH_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How long the first read may take; and how long its failure is remembered, so that the hundred
+/// deliveries of a batch do not each wait for the same outage.
+const FIRST_READ_PATIENCE: Duration = Duration::from_millis(1_500);
+/// See [`FIRST_READ_PATIENCE`].
+const FIRST_READ_AFTER_FAILURE_MS: u64 = 1_000;
 
 /// There are no keys: the secret could not be read, or holds none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -25,11 +35,11 @@ pub struct NoKeys;
 pub struct KeyStore {
     client: Client,
     secret_id: String,
-    read: Mutex<Option<Read>>,
+    memory: Mutex<Memory>,
 }
 
-struct Read {
-    keys: Arc<SigningKeys>,
+struct Memory {
+    keys: Option<Arc<SigningKeys>>,
     refresh_at: Timestamp,
 }
 
@@ -37,29 +47,38 @@ impl KeyStore {
     /// The keys in this secret (its name or ARN).
     #[must_use]
     pub fn new(client: Client, secret_id: String) -> Self {
-        Self { client, secret_id, read: Mutex::new(None) }
+        let memory = Memory { keys: None, refresh_at: Timestamp::from_ms(0) };
+        Self { client, secret_id, memory: Mutex::new(memory) }
     }
 
-    /// The keys. Once they have been read, a secret store that cannot be reached stops nothing.
+    /// The keys. Once they have been read, a secret store that cannot be reached, or that does not
+    /// answer, stops nothing: one caller in five minutes waits for it, and not for long.
     pub async fn keys(&self) -> Result<Arc<SigningKeys>, NoKeys> {
-        let mut read = self.read.lock().await;
+        let mut memory = self.memory.lock().await;
         let now = clock::now();
-        if let Some(fresh) = read.as_ref().filter(|read| now < read.refresh_at) {
-            return Ok(Arc::clone(&fresh.keys));
+        if now < memory.refresh_at {
+            return memory.keys.clone().ok_or(NoKeys);
         }
-        match (self.fetch().await, read.as_mut()) {
-            (Some(keys), _) => {
-                let keys = Arc::new(keys);
-                let refresh_at = now.plus_ms(REFRESH_MS);
-                *read = Some(Read { keys: Arc::clone(&keys), refresh_at });
-                Ok(keys)
+        // Set before the call: whoever is cancelled in the middle of it has asked for all.
+        let patience = match memory.keys {
+            Some(_) => {
+                memory.refresh_at = now.plus_ms(REFRESH_AFTER_FAILURE_MS);
+                REFRESH_PATIENCE
             }
-            (None, Some(known)) => {
-                known.refresh_at = now.plus_ms(REFRESH_AFTER_FAILURE_MS);
-                Ok(Arc::clone(&known.keys))
+            None => FIRST_READ_PATIENCE,
+        };
+        let fetched = tokio::time::timeout(patience, self.fetch()).await.ok().flatten();
+        match fetched {
+            Some(keys) => {
+                memory.keys = Some(Arc::new(keys));
+                memory.refresh_at = now.plus_ms(REFRESH_MS);
             }
-            (None, None) => Err(NoKeys),
+            None if memory.keys.is_none() => {
+                memory.refresh_at = now.plus_ms(FIRST_READ_AFTER_FAILURE_MS);
+            }
+            None => {}
         }
+        memory.keys.clone().ok_or(NoKeys)
     }
 
     async fn fetch(&self) -> Option<SigningKeys> {
@@ -68,7 +87,7 @@ impl KeyStore {
             Ok(output) => output.secret_string,
             Err(error) => {
                 tracing::error!(
-                    error = %DisplayErrorContext(&error),
+                    error = sentence(&error),
                     "the secret with the signing keys could not be read"
                 );
                 return None;

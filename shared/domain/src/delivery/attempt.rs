@@ -32,17 +32,22 @@ pub(super) async fn make(
     ports: &impl Ports,
 ) -> Result<Made, OurFault> {
     let delivery_id = DeliveryId::of(&event.scope, &event.id, &subscription.id);
-    let started_at = ports.now();
-    let deadline = invocation
-        .attempt_deadline(started_at, subscription.retry.timeout_ms)
-        .ok_or(OurFault::OutOfTime)?;
+    let mut started_at = ports.now();
     let outcome = match GuardedUrl::judge(&subscription.endpoint, settings.egress) {
         Err(refusal) => Outcome::UrlRefused(refusal),
         Ok(url) => {
-            let payload = payload(event, &subscription.endpoint, &settings.issuer, &settings.names);
-            let notification = ports.sign(subscription.signing_algorithm, &payload).await?;
+            let notification = {
+                let endpoint = &subscription.endpoint;
+                let payload = payload(event, endpoint, &settings.issuer, &settings.names);
+                ports.sign(subscription.signing_algorithm, &payload).await?
+            };
+            // The target's time starts here: what our own keys took is not charged to it.
+            started_at = ports.now();
+            let deadline = invocation
+                .attempt_deadline(started_at, subscription.retry.timeout_ms)
+                .ok_or(OurFault::OutOfTime)?;
             let headers =
-                WebhookHeaders { id: delivery_id.clone(), timestamp: ports.now(), attempt: number };
+                WebhookHeaders { id: delivery_id.clone(), timestamp: started_at, attempt: number };
             ports.post(Post { url, notification, headers, deadline }).await
         }
     };

@@ -1,12 +1,12 @@
 //! The first attempts of a message's events, all at once, up to a bound; the rest by cursor.
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join_all;
 
 use super::attempt::{self, Made};
 use super::{Fate, Invocation, OurFault, Ports, Recorded, Report, Settings};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
-use crate::limits::INLINE_FANOUT_MAX;
+use crate::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
 use crate::message::{Cursor, Events};
 use crate::subscription::{Subscription, Subscriptions};
 
@@ -25,21 +25,18 @@ pub(super) async fn run(
     let attempts = plan.pairs.iter().map(|(event, subscription)| {
         first_attempt(event, subscription, invocation, settings, ports)
     });
-    let rest = async {
-        match &plan.rest {
-            None => Ok(()),
-            Some(cursor) => ports.continue_later(&events.continued(cursor.clone())).await,
-        }
-    };
-    let (settled, continued) = join(join_all(attempts), rest).await;
-
-    let mut reports = Vec::with_capacity(settled.len());
-    let mut fault = continued.err();
-    for result in settled {
+    let mut reports = Vec::with_capacity(plan.pairs.len());
+    let mut fault = None;
+    for result in join_all(attempts).await {
         match result {
             Ok(report) => reports.push(report),
             Err(ours) => fault = fault.or(Some(ours)),
         }
+    }
+    // Only a message whose own part is settled hands on the rest. One that comes back would hand
+    // it on again each time, and each of those again.
+    if let (None, Some(cursor)) = (fault, &plan.rest) {
+        fault = ports.continue_later(&events.continued(cursor.clone())).await.err();
     }
     match fault {
         None => Fate::Settled(reports),
@@ -60,15 +57,24 @@ impl<'a> Plan<'a> {
             None => true,
             Some(done) => (event, &subscription.id) > (done.event, &done.subscription),
         };
-        let mut ahead = events.as_slice().iter().enumerate().flat_map(|(index, event)| {
+        let ahead = events.as_slice().iter().enumerate().flat_map(|(index, event)| {
             let matching = move |subscription: &&Subscription| {
                 is_ahead(index, subscription) && subscription.matches(event)
             };
             let pair = move |subscription| (index, event, subscription);
             subscriptions.readable.iter().filter(matching).map(pair)
         });
-        let now: Vec<_> = ahead.by_ref().take(INLINE_FANOUT_MAX).collect();
-        let is_done = ahead.next().is_none();
+        let mut now: Vec<(usize, &Event, &Subscription)> = Vec::new();
+        let mut bytes = 0;
+        let mut is_done = true;
+        for pair in ahead {
+            bytes += pair.1.data.get().len();
+            if now.len() == INLINE_FANOUT_MAX || (bytes > FANOUT_BYTES_MAX && !now.is_empty()) {
+                is_done = false;
+                break;
+            }
+            now.push(pair);
+        }
         let rest = now.last().filter(|_| !is_done).map(|(event, _, subscription)| Cursor {
             event: *event,
             subscription: subscription.id.clone(),

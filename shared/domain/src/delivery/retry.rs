@@ -1,10 +1,11 @@
-//! A wake-up: claim the ledger item, make the next attempt, leave the item in its new state.
+//! A wake-up: claim the ledger item, make the next attempt, see to the wake-up after it, leave the
+//! item in its new state.
 
 use super::attempt::{self, delay_s};
-use super::{Disposition, Fate, Invocation, OurFault, Ports, Report, Settings};
+use super::{Disposition, Fate, Invocation, OurFault, Ports, Queue, Report, Settings, set_aside};
 use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State};
 use crate::limits::LEASE_MS;
-use crate::message::Wakeup;
+use crate::message::{QueueMessage, Unreadable, Wakeup};
 use crate::subscription::{Subscription, Subscriptions};
 
 /// Works one wake-up. Whoever loses the claim has nothing to do.
@@ -15,9 +16,22 @@ pub(super) async fn run(
     ports: &impl Ports,
 ) -> Fate {
     match try_run(wakeup, invocation, settings, ports).await {
-        Ok(report) => Fate::Settled(report.into_iter().collect()),
+        Ok(Some(Worked::Attempted(report))) => Fate::Settled(vec![report]),
+        Ok(Some(Worked::Unreadable)) => {
+            let body = QueueMessage::RetryV1(wakeup.clone()).to_body();
+            set_aside(Queue::Retries, &body, Unreadable::LedgerItem, ports).await
+        }
+        Ok(None) => Fate::Settled(Vec::new()),
         Err(fault) => Fate::Returned(fault, Vec::new()),
     }
+}
+
+/// What there was to do.
+enum Worked {
+    /// An attempt, or giving up without one.
+    Attempted(Report),
+    /// The item cannot be read: its wake-up is set aside, where somebody looks.
+    Unreadable,
 }
 
 async fn try_run(
@@ -25,11 +39,12 @@ async fn try_run(
     invocation: Invocation,
     settings: &Settings,
     ports: &impl Ports,
-) -> Result<Option<Report>, OurFault> {
+) -> Result<Option<Worked>, OurFault> {
     let now = ports.now();
     match ports.claim(wakeup, now, now.plus_ms(LEASE_MS)).await? {
         Claim::Claimed(item, lease) => {
-            work(&item, &lease, invocation, settings, ports).await.map(Some)
+            let report = work(&item, &lease, invocation, settings, ports).await?;
+            Ok(Some(Worked::Attempted(report)))
         }
         // Early by a clock that differs from ours: the same wake-up again, for the rest of the wait.
         Claim::NotDue { next_at, subscription_id } => {
@@ -38,7 +53,8 @@ async fn try_run(
             }
             Ok(None)
         }
-        Claim::Taken | Claim::Unreadable => Ok(None),
+        Claim::Taken => Ok(None),
+        Claim::Unreadable => Ok(Some(Worked::Unreadable)),
     }
 }
 
@@ -63,8 +79,12 @@ async fn work(
             Settlement::Kept { attempt: number, last_outcome: made.last_outcome(), state }
         }
     };
-    ports.settle(lease, &settlement, made.ended_at).await?;
+    // The next wake-up first: should either fail, the item still stands at the claimed attempt, and
+    // this record claims it again once it has come back. Settled first, it would find the attempt
+    // gone, and nobody would wake the item. The wake-up is not early: the shortest delay is longer
+    // than any call.
     made.wake(ports).await?;
+    ports.settle(lease, &settlement, made.ended_at).await?;
     Ok(made.report)
 }
 
@@ -74,7 +94,8 @@ fn standing<'a>(
     subscriptions: &'a Subscriptions,
 ) -> Result<&'a Subscription, Reason> {
     match subscriptions.find(&item.subscription_id) {
-        Some(subscription) if subscription.enabled => Ok(subscription),
+        Some(subscription) if subscription.matches(&item.event) => Ok(subscription),
+        Some(subscription) if subscription.enabled => Err(Reason::SubscriptionChanged),
         Some(_) => Err(Reason::SubscriptionDisabled),
         None if subscriptions.has_unreadable(&item.subscription_id) => {
             Err(Reason::SubscriptionUnreadable)

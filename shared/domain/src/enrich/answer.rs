@@ -93,8 +93,13 @@ pub enum AnswerRefusal {
 const TYPES: [&str; 1] = ["jwt"];
 
 /// The media types a JWT comes as; a reply without one is let pass.
-const MEDIA_TYPES: [&str; 4] =
-    ["application/jwt", "application/jose", "application/octet-stream", "text/plain"];
+const MEDIA_TYPES: [&str; 5] = [
+    "application/jwt",
+    "application/jose",
+    "application/json",
+    "application/octet-stream",
+    "text/plain",
+];
 
 /// Reads the token out of a reply, as far as that goes without a key.
 pub(super) fn token<'a>(
@@ -180,9 +185,9 @@ fn check_times(claims: &mut Object<'_>, now: Timestamp) -> Result<(), AnswerRefu
     let iat = seconds(claims, "iat")?.ok_or(AnswerRefusal::Time)?;
     let exp = seconds(claims, "exp")?;
     let nbf = seconds(claims, "nbf")?;
-    let is_fresh = (iat - now_s).abs() <= ANSWER_IAT_SKEW_MAX_S;
+    let is_fresh = iat.abs_diff(now_s) <= ANSWER_IAT_SKEW_MAX_S.unsigned_abs();
     let is_alive = exp.is_none_or(|exp| {
-        exp + ANSWER_EXPIRY_SKEW_MAX_S >= now_s
+        exp.saturating_add(ANSWER_EXPIRY_SKEW_MAX_S) >= now_s
             && (0..=ANSWER_LIFETIME_MAX_S).contains(&(exp - iat))
     });
     let is_valid = nbf.is_none_or(|nbf| nbf - ANSWER_EXPIRY_SKEW_MAX_S <= now_s);

@@ -14,7 +14,7 @@ pub struct Decision {
     /// `allow`, `block` or `challenge`.
     #[serde(serialize_with = "action_name")]
     pub action: Action,
-    /// Claims for the user's tokens. None when the login is blocked.
+    /// Claims for the user's tokens. None when the login is blocked or the decision degraded.
     #[serde(rename = "custom_claims")]
     pub custom_claims: Claims,
     /// By which a support engineer finds the log line.
@@ -47,7 +47,7 @@ fn action_name<S: serde::Serializer>(action: &Action, serializer: S) -> Result<S
     serializer.serialize_str(action.as_str())
 }
 
-/// What counts when we cannot even know whom to ask: the default of `onUnavailable`.
+/// What counts when we cannot ask for reasons of our own: the default of `onUnavailable`.
 const WITHOUT_KNOWING: Action = Action::Challenge;
 
 impl Decision {
@@ -94,7 +94,7 @@ impl Decision {
         for target in heard {
             decision.hear(target);
         }
-        if decision.action == Action::Block {
+        if decision.degraded || decision.action == Action::Block {
             decision.custom_claims.clear();
         }
         decision
@@ -110,6 +110,12 @@ impl Decision {
                 self.degraded = true;
                 self.reasons.push(why.as_str().to_owned());
                 (action, why.as_str().to_owned())
+            }
+            Voice::Unasked => {
+                self.degraded = true;
+                let outcome = "signing_key_unavailable".to_owned();
+                self.reasons.push(outcome.clone());
+                (WITHOUT_KNOWING, outcome)
             }
             Voice::Spoilt(why) => {
                 let outcome = format!("response_invalid:{why}");
@@ -205,6 +211,17 @@ mod tests {
             decision["reasons"],
             serde_json::json!(["response_invalid:signature", "timeout"])
         );
+    }
+
+    #[test]
+    fn a_key_of_ours_that_is_missing_is_a_challenge_whatever_the_target_s_policy() {
+        let decision = decide(vec![
+            heard("a", 1, Voice::Unasked),
+            heard("b", 2, says(Action::Allow, &[("tier", "gold")])),
+        ]);
+        assert_eq!(decision["action"], "challenge");
+        assert_eq!(decision["reasons"], serde_json::json!(["signing_key_unavailable"]));
+        assert_eq!(decision["custom_claims"], serde_json::json!({}), "degraded: no claims");
     }
 
     #[test]

@@ -7,6 +7,7 @@ use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
 use crate::jose::Key;
 use crate::notification::{WebhookHeaders, payload};
+use crate::outcome::holds_document;
 use crate::subscription::{
     Action, AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable,
 };
@@ -28,12 +29,16 @@ pub(super) enum Voice {
     Silent(Unavailable, Action),
     /// An answer that does not verify: a block.
     Spoilt(AnswerRefusal),
+    /// Nobody was asked, because we had no key to sign the question with. That is no fault of the
+    /// target's, and its policy does not speak for us.
+    Unasked,
 }
 
 /// Why there is no proven answer.
 enum Trouble {
     Unavailable(Unavailable),
     Refused(AnswerRefusal),
+    NoSigningKey,
 }
 
 impl From<Unavailable> for Trouble {
@@ -63,6 +68,7 @@ pub(super) async fn ask(
     let late = deadline.left_ms(ended_at) == 0;
     let voice = match heard {
         Err(Trouble::Refused(why)) => Voice::Spoilt(why),
+        Err(Trouble::NoSigningKey) => Voice::Unasked,
         Ok(_) if late => silent(Unavailable::Timeout, policy),
         Ok(answer) => Voice::Answered(answer),
         Err(Trouble::Unavailable(why)) => silent(why, policy),
@@ -96,14 +102,14 @@ async fn try_ask(
     let notification = ports
         .sign(subscription.signing_algorithm, &payload, deadline)
         .await
-        .map_err(|_| Unavailable::Connection)?;
+        .map_err(|_| Trouble::NoSigningKey)?;
     let headers = WebhookHeaders {
         id: DeliveryId::of(&event.scope, &event.id, &subscription.id),
         timestamp: ports.now(),
         attempt: 1,
     };
     let reply = ports.ask(Question { url, notification, headers, deadline }).await?;
-    if reply.status != 200 {
+    if !holds_document(reply.status) {
         return Err(Unavailable::Status.into());
     }
     let body = reply.body.ok_or(AnswerRefusal::TooLarge)?;

@@ -6,6 +6,7 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::event::Event;
 use crate::id::EventId;
 use crate::limits::MESSAGE_PACK_BYTES_MAX;
+use crate::message::queue_safe;
 use crate::scope::Scope;
 
 /// A message for the events queue. No `Debug`: its body may hold personal data.
@@ -68,8 +69,65 @@ impl Parcel {
         let packed = Packed::EventsV1 { events: self.events };
         Outgoing {
             group: self.scope.key(),
-            body: serde_json::to_string(&packed).expect("raw JSON in an array is JSON"),
+            body: queue_safe(serde_json::to_string(&packed).expect("raw JSON in an array is JSON")),
             event_ids: self.event_ids,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::message::QueueMessage;
+
+    fn event(index: usize, client: u8, padding: usize) -> Event {
+        let json = format!(
+            r#"{{"id":"e{index}","type":"newDevice","source":"next_identity","occurredAt":1,
+            "acceptedAt":2,"scope":"CLIENT#c{client}","clientId":"c{client}","data":{{"x":"{}"}}}}"#,
+            "x".repeat(padding)
+        );
+        serde_json::from_str(&json).expect("an event")
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn packing_loses_nothing_keeps_order_and_respects_the_limit(
+            shapes in proptest::collection::vec((0u8..4, 0usize..40_000), 0..40)
+        ) {
+            let events: Vec<_> = shapes
+                .iter()
+                .enumerate()
+                .map(|(index, (client, padding))| event(index, *client, *padding))
+                .collect();
+            let mut unpacked: Vec<Vec<String>> = vec![Vec::new(); 4];
+            for message in pack(&events) {
+                let Ok(QueueMessage::EventsV1(read)) = QueueMessage::parse(&message.body) else {
+                    panic!("delivery cannot read what ingest packs");
+                };
+                prop_assert_eq!(&read.scope().key(), &message.group);
+                prop_assert!(
+                    message.body.len() <= MESSAGE_PACK_BYTES_MAX || read.as_slice().len() == 1
+                );
+                let ids: Vec<_> = read.as_slice().iter().map(|event| event.id.clone()).collect();
+                prop_assert_eq!(&ids, &message.event_ids);
+                let client = usize::from(message.group.as_bytes()["CLIENT#c".len()] - b'0');
+                unpacked[client].extend(ids.iter().map(ToString::to_string));
+            }
+            for (client, ids) in unpacked.iter().enumerate() {
+                let sent = shapes.iter().enumerate().filter(|(_, shape)| usize::from(shape.0) == client);
+                let sent: Vec<_> = sent.map(|(index, _)| format!("e{index}")).collect();
+                prop_assert_eq!(ids, &sent);
+            }
+        }
+
+        #[test]
+        fn small_events_of_one_scope_share_a_message(count in 1usize..50) {
+            let events: Vec<_> = (0..count).map(|index| event(index, 0, 10)).collect();
+            prop_assert_eq!(pack(&events).len(), 1);
         }
     }
 }

@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use super::text::Name;
 use super::{Pointer, Text};
+use crate::limits::PROBLEMS_MAX;
 use crate::time::Timestamp;
 
 /// Something wrong with a value from outside. Its sentence may be shown to whoever sent it.
@@ -21,36 +22,52 @@ pub struct Problem {
 }
 
 /// The complaints gathered on the way, so that a caller hears of all of them at once.
+///
+/// At most 50 are kept, whatever the document: an answer must stay smaller than what it answers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems {
+    kept: Vec<Problem>,
+    left_out: usize,
+}
 
 impl Problems {
     /// Adds a complaint.
     pub fn add(&mut self, pointer: Pointer, detail: impl Into<String>) {
-        self.0.push(Problem { pointer, detail: detail.into() });
+        if self.kept.len() < PROBLEMS_MAX {
+            self.kept.push(Problem { pointer, detail: detail.into() });
+        } else {
+            self.left_out += 1;
+        }
     }
 
     /// Whether there are none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     /// Adds the complaints of another list.
-    pub fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+    pub fn append(&mut self, other: Self) {
+        self.left_out += other.left_out;
+        for Problem { pointer, detail } in other.kept {
+            self.add(pointer, detail);
+        }
     }
 
-    /// The complaints, in the order of the document.
+    /// The complaints, in the order of the document, and one more that counts those left out.
     #[must_use]
     pub fn into_vec(self) -> Vec<Problem> {
-        self.0
+        let mut all = self.kept;
+        if self.left_out > 0 {
+            let detail = format!("and {} more problems", self.left_out);
+            all.push(Problem { pointer: Pointer::root(), detail });
+        }
+        all
     }
 }
 
 /// An object's members in their order, values unread. Members are *taken*; [`Object::finish`]
-/// complains of those that nobody asked for.
-#[derive(Debug)]
+/// complains of those that nobody asked for. No `Debug`: it may be a whole body.
 pub struct Object<'a> {
     pointer: Pointer,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
@@ -147,7 +164,7 @@ impl<'a> Object<'a> {
     /// Says that a member must be there.
     pub fn require<T>(&self, name: &str, value: Option<T>, problems: &mut Problems) -> Option<T> {
         // A member that is there but wrong has been complained of already.
-        let told = problems.0.iter().any(|problem| problem.pointer == self.at(name));
+        let told = problems.kept.iter().any(|problem| problem.pointer == self.at(name));
         if value.is_none() && !told {
             problems.add(self.at(name), "is required");
         }
@@ -236,6 +253,17 @@ mod tests {
                 "/x is not known here; known are id and type",
             ]
         );
+    }
+
+    #[test]
+    fn a_document_full_of_problems_is_answered_briefly() {
+        let mut problems = Problems::default();
+        let members: Vec<_> = (0..1_000).map(|n| format!(r#""m{n}":0"#)).collect();
+        let text = format!("{{{}}}", members.join(","));
+        read(&text, &mut problems).finish("none", &mut problems);
+        let all = problems.into_vec();
+        assert_eq!(all.len(), PROBLEMS_MAX + 1);
+        assert_eq!(all[PROBLEMS_MAX].detail, "and 950 more problems");
     }
 
     #[test]

@@ -7,8 +7,8 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 
 use super::Pointer;
 
-/// A checked JSON text. Only [`Text::check`] makes one.
-#[derive(Clone, Copy, Debug)]
+/// A checked JSON text. Only [`Text::check`] makes one. No `Debug`: it may be a whole body.
+#[derive(Clone, Copy)]
 pub struct Text<'a>(&'a str);
 
 /// Why a text is refused before anything in it is looked at.
@@ -241,6 +241,21 @@ mod tests {
         assert_eq!(found(r#"[{"b":[{"sub":1,"c":2,"s\u0075b":1}]}]"#), "/0/b/0/sub");
         assert_eq!(found(r#"{"a/b~":{"x":1,"x":2}}"#), "/a~1b~0/x");
         assert_eq!(check(r#"{"a":{"x":1},"b":{"x":1}}"#), Ok(()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn noise_never_panics_and_what_passes_is_what_serde_reads(noise in ".{0,200}") {
+            let read: Result<serde_json::Value, _> = serde_json::from_str(&noise);
+            if check(&noise).is_ok() {
+                proptest::prop_assert!(read.is_ok());
+            }
+        }
+
+        #[test]
+        fn bytes_never_panic(noise: Vec<u8>) {
+            let _ = Text::check(&noise, 4);
+        }
     }
 
     #[test]

@@ -46,7 +46,8 @@ impl Action {
 pub struct EnrichPolicy {
     /// Whose claims win when two targets set the same one: the lower number. 100 when unsaid.
     pub priority: u32,
-    /// This subscription's share of a login's time, where it wants less than the deployment gives.
+    /// A login's time as far as this subscription is concerned, where the row says another than the
+    /// deployment does: 200 to 5,000.
     pub timeout_ms: Option<u32>,
     /// What counts when the target does not answer well.
     pub on_unavailable: OnUnavailable,
@@ -184,14 +185,6 @@ pub enum Binding {
     Optional,
 }
 
-const ALGORITHMS: [(&str, Algorithm); 5] = [
-    ("ES256", Algorithm::Es256),
-    ("ES384", Algorithm::Es384),
-    ("RS256", Algorithm::Rs256),
-    ("PS256", Algorithm::Ps256),
-    ("EdDSA", Algorithm::EdDsa),
-];
-
 impl EnrichPolicy {
     pub(super) fn read(row: &mut Row) -> Result<Self, RowProblem> {
         let range = (ENRICH_BUDGET_MIN_MS, ENRICH_BUDGET_MAX_MS);
@@ -213,14 +206,12 @@ impl AnswerRules {
             Some(Value::String(issuer)) if !issuer.is_empty() => issuer,
             _ => return Err(expected("response.issuer", "a string")),
         };
-        let algorithm = match response.take("alg") {
-            None => Err(listed_algorithms()),
-            Some(name) => ALGORITHMS
-                .into_iter()
-                .find(|(text, _)| name == *text)
-                .map(|(_, algorithm)| algorithm)
-                .ok_or_else(listed_algorithms),
-        }?;
+        let algorithm = response.take("alg");
+        let algorithm = algorithm
+            .as_ref()
+            .and_then(Value::as_str)
+            .and_then(Algorithm::parse)
+            .ok_or_else(listed_algorithms)?;
         let binding = match response.take("binding") {
             None => Binding::Required,
             Some(name) if name == "required" => Binding::Required,
