@@ -1,1 +1,1 @@
-//! Nothing lives here but tests: see the folder `tests`.
+//! Whole paths through the workspace, as tests: see the folder `tests` beside this one.

@@ -1,1 +1,21 @@
+//! For tests only: what stands in for the outside, and what the outside has promised.
 //!
+//! - [`world`]: an outside in memory. It has state and scripted faults, not expectations: a test
+//!   says what goes wrong, lets the domain work, and looks at what is left.
+//! - [`poller`]: takes records from the world's queues to the domain, as Lambda would.
+//! - [`crash`]: drops a future where it waits.
+//! - [`receiver`]: a real HTTP server on loopback that answers by script.
+//! - [`contract`]: the ledger's promises, written once, for the world and for the real one.
+//! - [`samples`]: events, subscriptions and settings that say nothing special.
+//!
+//! Nothing here sleeps or reads a clock. A test kit that meets what cannot be panics, and so
+//! fails the test that meant something else.
+
+#![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
+
+pub mod contract;
+pub mod crash;
+pub mod poller;
+pub mod receiver;
+pub mod samples;
+pub mod world;

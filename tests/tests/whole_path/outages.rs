@@ -1,11 +1,13 @@
 //! Outages of ours: honest answers, nothing lost, nothing charged to a target.
 
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::aws::{Fault, Service};
 use local::functions::Name;
 use local::samples;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, arrived, batch, user_updated};
+use crate::support::{Log, Stack, arrived, batch, user_updated};
 
 #[tokio::test]
 async fn sqs_down_is_a_503_and_the_same_ids_are_accepted_afterwards() {
@@ -48,12 +50,12 @@ async fn dynamodb_down_at_delivery_returns_the_message_and_charges_nothing() {
         "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1", "data": {},
     }]}});
     stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
-    let failed = stack.invoke(Name::Delivery, batch(&[message.to_string()])).await;
+    let failed = stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await;
     assert!(failed.is_err(), "the poller is told that nothing could be worked");
     assert!(news.try_recv().is_err(), "nothing was posted");
 
     stack.local.aws().faults().clear_all();
-    let answer = stack.invoke(Name::Delivery, batch(&[message.to_string()])).await;
+    let answer = stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await;
     assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
     assert_eq!(arrived(&mut news, "e1").await.attempt, "1", "no attempt was charged");
     assert!(stack.ledger().await.is_empty());
@@ -74,7 +76,40 @@ async fn dynamodb_down_at_a_login_is_a_challenge_that_says_why() {
 }
 
 #[tokio::test]
+async fn without_a_signing_key_a_login_is_a_challenge_and_a_delivery_comes_back() {
+    let stack = Stack::start().await;
+    stack.local.aws().faults().set(Fault::Down(Service::SecretsManager));
+    let login: Value = serde_json::from_str(samples::LOGINS[0].body).expect("a sample");
+    let answer = stack.post_json("/v1/enrich/login", &login).await;
+    assert_eq!(answer.body["action"], "challenge");
+    assert_eq!(answer.body["reasons"], json!(["signing_key_unavailable"]));
+    let message = json!({"EventsV1": {"events": [{
+        "id": "e1", "type": "userUpdated", "source": "next_identity", "occurredAt": 1, "acceptedAt": 2,
+        "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1", "data": {},
+    }]}});
+    assert!(stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await.is_err());
+    assert!(stack.ledger().await.is_empty(), "no attempt was charged");
+    assert_eq!(stack.get("/.well-known/jwks.json").await.status, 503);
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn an_enrich_row_with_a_typo_does_not_let_logins_through() {
+    let stack = Stack::start().await;
+    let mut row = samples::row("CLIENT#careful", "typo", "Enrich", "https://t.example/");
+    row.insert("description".to_owned(), AttributeValue::S("means well".to_owned()));
+    stack.put_row(row).await;
+    let login = json!({"clientId": "careful", "sub": "u1"});
+    let answer = stack.post_json("/v1/enrich/login", &login).await;
+    assert_eq!(answer.body["action"], "challenge");
+    assert_eq!(answer.body["reasons"], json!(["subscription_unreadable"]));
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn a_row_that_does_not_parse_is_skipped_and_its_neighbours_are_served() {
+    let log = Log::default();
+    let _recorded = tracing::subscriber::set_default(log.subscriber());
     let stack = Stack::start().await;
     let mut news = stack.local.target().news();
     for (id, missing) in
@@ -82,10 +117,26 @@ async fn a_row_that_does_not_parse_is_skipped_and_its_neighbours_are_served() {
     {
         let mut row = samples::row(samples::PROPERTY, id, "user_data_change", "https://t.example/");
         row.remove(missing);
+        row.insert("description".to_owned(), AttributeValue::S("canary-4711".to_owned()));
         stack.put_row(row).await;
     }
+    let mut binary =
+        samples::row(samples::PROPERTY, "binary", "user_data_change", "https://t.example/");
+    binary.insert("encryptionJwk".to_owned(), AttributeValue::B(Blob::new("key")));
+    stack.put_row(binary).await;
     assert_eq!(stack.post_json("/v1/events", &user_updated("e1")).await.status, 202);
     assert_eq!(arrived(&mut news, "e1").await.path, "/hooks/users");
+    let log = log.text();
+    for (id, attribute) in [
+        ("no-endpoint", "attribute endpoint: expected a string"),
+        ("no-category", "attribute category: expected"),
+        ("not-enabled", "attribute enabled: expected a boolean"),
+        ("binary", "attribute encryptionJwk: expected to be absent"),
+    ] {
+        let line = log.lines().find(|line| line.contains(&format!("SUBSCRIPTION#{id}")));
+        assert!(line.is_some_and(|line| line.contains(attribute)), "{id}: {log}");
+    }
+    assert!(!log.contains("canary-4711"), "no value of a row is logged");
     stack.stop().await;
 }
 

@@ -1,9 +1,11 @@
 //! A running stack and the few things that every story does with it.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::{Message, QueueAttributeName};
+use aws_sdk_sqs::types::Message;
 use local::functions::{InvokeError, Name};
 use local::target::Received;
 use local::{Local, Options};
@@ -69,30 +71,48 @@ impl Stack {
     }
 
     /// What lies in the ledger.
-    pub(crate) async fn ledger(&self) -> Vec<std::collections::HashMap<String, AttributeValue>> {
+    pub(crate) async fn ledger(&self) -> Vec<HashMap<String, AttributeValue>> {
         let scan = self.local.clients().dynamodb.scan().table_name("deliveries").send().await;
         scan.expect("the ledger is read").items.unwrap_or_default()
     }
 
-    /// How many messages a queue holds, seen or unseen.
-    pub(crate) async fn queued(&self, queue: &str) -> usize {
-        let attributes = self
-            .local
-            .clients()
-            .sqs
-            .get_queue_attributes()
-            .queue_url(self.local.aws().account().queue_url(queue))
-            .attribute_names(QueueAttributeName::All)
+    /// Waits until the one item of the ledger is pending after this many attempts.
+    pub(crate) async fn pending_after_attempt(
+        &self,
+        attempt: u32,
+    ) -> HashMap<String, AttributeValue> {
+        let wait = async {
+            loop {
+                let mut items = self.ledger().await;
+                let is_it = |item: &HashMap<String, AttributeValue>| {
+                    item["state"] == AttributeValue::S("pending".to_owned())
+                        && item["attempt"] == AttributeValue::N(attempt.to_string())
+                };
+                if let Some(index) = items.iter().position(is_it) {
+                    return items.swap_remove(index);
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait).await.expect("the ledger has it")
+    }
+
+    /// Makes a pending delivery due, as if its time had come.
+    pub(crate) async fn turn_the_clock(&self, delivery_id: &str) {
+        let update = self.local.clients().dynamodb.update_item().table_name("deliveries");
+        update
+            .key("pk", AttributeValue::S(delivery_id.to_owned()))
+            .update_expression("SET nextAt = :now")
+            .expression_attribute_values(":now", AttributeValue::N("1".to_owned()))
             .send()
             .await
-            .expect("a queue's attributes");
-        let count = |name| {
-            let value = attributes.attributes().and_then(|all| all.get(&name));
-            value.and_then(|text| text.parse::<usize>().ok()).unwrap_or_default()
-        };
-        count(QueueAttributeName::ApproximateNumberOfMessages)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+            .expect("the ledger is written");
+    }
+
+    /// Hands a wake-up to the delivery function, as its queue would.
+    pub(crate) async fn wake(&self, delivery_id: &str, attempt: u32) {
+        let body = json!({"RetryV1": {"deliveryId": delivery_id, "attempt": attempt}});
+        let answer = self.invoke(Name::Delivery, batch("retries", &[body.to_string()])).await;
+        assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
     }
 
     /// Takes a message from a queue.
@@ -143,8 +163,8 @@ pub(crate) fn user_updated(id: &str) -> Value {
     json!({"id": id, "type": "userUpdated", "propertyId": "demo-property", "sub": "u1", "data": {}})
 }
 
-/// An SQS payload with one record of the events queue.
-pub(crate) fn batch(bodies: &[String]) -> Value {
+/// An SQS payload with records of a queue.
+pub(crate) fn batch(queue: &str, bodies: &[String]) -> Value {
     let records: Vec<Value> = bodies
         .iter()
         .enumerate()
@@ -152,9 +172,40 @@ pub(crate) fn batch(bodies: &[String]) -> Value {
             json!({
                 "messageId": format!("m{index}"), "body": body, "attributes": {},
                 "messageAttributes": {}, "eventSource": "aws:sqs",
-                "eventSourceARN": "arn:aws:sqs:us-east-1:000000000000:events",
+                "eventSourceARN": format!("arn:aws:sqs:us-east-1:000000000000:{queue}"),
             })
         })
         .collect();
     json!({ "Records": records })
+}
+
+/// What was logged on this thread, as text.
+#[derive(Clone, Default)]
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// A subscriber that writes here, from `trace` on.
+    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + use<> {
+        let log = self.clone();
+        tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(move || log.clone())
+            .finish()
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().expect("one thread")).into_owned()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("one thread").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
 }

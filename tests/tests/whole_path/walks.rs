@@ -1,9 +1,12 @@
 //! The two walks of ARCHITECTURE.md, step by step.
 
+use local::aws::{Fault, Service};
 use local::samples;
 use serde_json::{Value, json};
 
-use crate::support::{Stack, arrived};
+use testkit::receiver::Receiver;
+
+use crate::support::{Stack, arrived, user_updated};
 
 #[tokio::test]
 async fn the_walk_of_one_event() {
@@ -34,8 +37,42 @@ async fn the_walk_of_one_event() {
     members.sort();
     assert_eq!(members, ["aud", "events", "iat", "iss", "jti", "toe"], "no exp, no top-level sub");
 
-    // 6. A delivery that succeeds at once never touches the ledger.
+    // A delivery that succeeds at once never touches the ledger.
     assert!(stack.ledger().await.is_empty());
+
+    // A second target answers 500 twice, and then 200.
+    let flaky = Receiver::start().await;
+    flaky.script_statuses("/hook", [500, 500, 200]);
+    let endpoint = flaky.url("/hook");
+    stack.put_row(samples::row(samples::PROPERTY, "flaky", "user_data_change", &endpoint)).await;
+    assert_eq!(stack.post_json("/v1/events", &user_updated("e2")).await.status, 202);
+    arrived(&mut news, "e2").await;
+
+    // 6. The failure is in the ledger, with the event and the time of the next attempt.
+    let item = stack.pending_after_attempt(1).await;
+    assert_eq!(item["subscriptionId"].as_s().map(String::as_str), Ok("flaky"));
+    assert_eq!(item["lastOutcome"].as_s().map(String::as_str), Ok("http_500"));
+    let delivery_id = item["pk"].as_s().expect("an ID").clone();
+
+    // 7. A wake-up before its time does nothing; in its time it claims the item and tries again.
+    stack.wake(&delivery_id, 1).await;
+    assert_eq!(flaky.requests().len(), 1, "not due");
+    stack.turn_the_clock(&delivery_id).await;
+    stack.wake(&delivery_id, 1).await;
+    stack.pending_after_attempt(2).await;
+    stack.turn_the_clock(&delivery_id).await;
+    stack.wake(&delivery_id, 1).await;
+    assert_eq!(flaky.requests().len(), 2, "a stale twin goes away");
+    stack.wake(&delivery_id, 2).await;
+    assert!(stack.ledger().await.is_empty(), "delivered: the item is gone");
+
+    let requests = flaky.requests();
+    let header = |name: &str| -> Vec<String> {
+        requests.iter().map(|request| request.header(name).unwrap_or_default().to_owned()).collect()
+    };
+    assert_eq!(header("webhook-attempt"), ["1", "2", "3"]);
+    assert_eq!(header("webhook-id"), [&*delivery_id, &*delivery_id, &*delivery_id]);
+    assert!(news.try_recv().is_err(), "the neighbour got the event once");
     stack.stop().await;
 }
 
@@ -65,10 +102,16 @@ async fn the_walk_of_one_login() {
         };
         assert_eq!(answer.body["custom_claims"], claims);
     }
-    // The enrich path never enqueues.
-    for queue in ["events", "retries"] {
-        assert_eq!(stack.queued(queue).await, 0, "{queue}");
-    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_login_is_decided_while_sqs_is_down_because_nothing_is_enqueued() {
+    let stack = Stack::start().await;
+    stack.local.aws().faults().set(Fault::Down(Service::Sqs));
+    let login: Value = serde_json::from_str(samples::LOGINS[0].body).expect("a sample");
+    let answer = stack.post_json("/v1/enrich/login", &login).await;
+    assert_eq!(answer.body["action"], "allow");
     stack.stop().await;
 }
 

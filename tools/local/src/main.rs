@@ -1,5 +1,6 @@
 //! `cargo local`: starts the stack, plays the demo, stays up.
 
+use std::ffi::OsString;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::process::ExitCode;
 use adapters::settings::Environment;
 use adapters::signing::SigningKeys;
 use clap::{Parser, Subcommand};
+use domain::time::Timestamp;
 use local::console::{Console, words};
 use local::functions::Name;
 use local::{Local, Options, demo};
@@ -71,7 +73,11 @@ enum Command {
 type Failure = Box<dyn std::error::Error>;
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    // The alias ends in `--`, so that `cargo local --quiet` works; so does `cargo local -- --quiet`.
+    let is_second_separator =
+        |(index, argument): &(usize, OsString)| *index == 1 && argument == "--";
+    let given = std::env::args_os().enumerate().filter(|given| !is_second_separator(given));
+    let arguments = Arguments::parse_from(given.map(|(_, argument)| argument));
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
     let result = match runtime {
@@ -100,6 +106,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 }
 
 async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let mut signals = Signals::listen()?;
     let started_at = adapters::clock::now();
     let options = Options {
         api: arguments.api,
@@ -118,18 +125,37 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let console = Console::new(arguments.quiet);
     introduce(&local, console);
     let mut code = ExitCode::SUCCESS;
+    tokio::select! {
+        played = play(&local, arguments, started_at, console) => {
+            code = played;
+            signals.next().await;
+        }
+        () = signals.next() => {}
+    }
+    console.line("\nStopping. Ctrl-C again does not wait for what is under way.");
+    tokio::select! {
+        stopped = local.stop() => stopped?,
+        () = signals.next() => {}
+    }
+    Ok(code)
+}
+
+/// The demo, and then whatever arrives.
+async fn play(
+    local: &Local,
+    arguments: &Arguments,
+    started_at: Timestamp,
+    console: Console,
+) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
     if !arguments.no_demo {
-        let outcome = demo::run(&local, console).await;
+        let outcome = demo::run(local, console).await;
         let took_ms = adapters::clock::now().since_ms(started_at);
         code = conclude(&outcome, took_ms, console);
     }
     console.line("\nWaiting for your events. Ctrl-C stops everything.");
-    let follower = tokio::spawn(demo::follow(local.target().news(), console));
-    stopped().await;
-    follower.abort();
-    console.line("\nStopping.");
-    local.stop().await?;
-    Ok(code)
+    tokio::spawn(demo::follow(local.target().news(), console));
+    code
 }
 
 fn introduce(local: &Local, console: Console) {
@@ -174,21 +200,37 @@ async fn invoke(function: Name, file: &PathBuf) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Ctrl-C, or the polite signal of a process manager.
-async fn stopped() {
+/// Ctrl-C, and the polite signal of a process manager.
+struct Signals {
     #[cfg(unix)]
-    {
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn listen() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
+        Ok(Self { terminate: signal(SignalKind::terminate())? })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = self.terminate.recv() => {}
         }
     }
-    // Without a signal handler there is only the default one, which ends the process.
-    let _ = tokio::signal::ctrl_c().await;
+
+    #[cfg(not(unix))]
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(not(unix))]
+    async fn next(&mut self) {
+        // Without a handler there is only the default one, which ends the process.
+        let _ = tokio::signal::ctrl_c().await;
+    }
 }
 
 /// The functions' log lines, for a person, on standard error; warnings unless `LOG_LEVEL` says more.

@@ -118,7 +118,6 @@ impl Poller {
             .max_number_of_messages(self.batch_size)
             .wait_time_seconds(WAIT_S)
             .message_system_attribute_names(MessageSystemAttributeName::All)
-            .message_attribute_names("All")
             .send()
             .await;
         if let Ok(output) = received {
@@ -191,6 +190,6 @@ fn record(message: &Message, queue_arn: &str) -> Value {
         "md5OfBody": message.md5_of_body(),
         "eventSource": "aws:sqs",
         "eventSourceARN": queue_arn,
-        "awsRegion": "us-east-1",
+        "awsRegion": queue_arn.split(':').nth(3),
     })
 }

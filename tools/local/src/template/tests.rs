@@ -1,3 +1,5 @@
+//! The template reader on small templates, and on the real one.
+
 use super::*;
 
 const SMALL: &str = r#"

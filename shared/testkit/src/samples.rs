@@ -1,0 +1,95 @@
+//! Events, scopes and settings that say nothing special.
+
+use domain::delivery::Settings;
+use domain::egress::EgressPolicy;
+use domain::event::Event;
+use domain::event_type::EventTypeNames;
+use domain::id::{DeliveryId, EventId, PropertyId, SubscriptionId};
+use domain::ledger::{LedgerItem, State};
+use domain::message::{Events, QueueMessage, Wakeup};
+use domain::notification::Issuer;
+use domain::retry::Schedule;
+use domain::scope::Scope;
+use domain::time::Timestamp;
+use serde_json::json;
+
+/// When every world begins: 2026-11-23T10:00:00Z.
+pub const START: Timestamp = Timestamp::from_ms(1_795_428_000_000);
+
+/// The property that [`event`] belongs to.
+#[must_use]
+pub fn property() -> Scope {
+    property_of("p1")
+}
+
+/// A property of this ID.
+#[must_use]
+pub fn property_of(id: &str) -> Scope {
+    Scope::Property(PropertyId::parse(id).expect("a property ID"))
+}
+
+/// A `userCreated` of [`property`], accepted at [`START`].
+#[must_use]
+pub fn event(id: &str) -> Event {
+    let json = json!({
+        "id": id, "type": "userCreated", "source": "next_identity",
+        "occurredAt": START.minus_ms(250), "acceptedAt": START,
+        "scope": property().key(), "propertyId": "p1", "clientId": "c1", "sub": "u1",
+        "data": {"dataSourceInfo": {"entityType": "user"}},
+    });
+    // By way of text: raw JSON is not read from a `Value`.
+    serde_json::from_str(&json.to_string()).expect("an event")
+}
+
+/// The body of a message on the events queue with a [`event`] of each of these IDs.
+#[must_use]
+pub fn events_body(ids: &[&str]) -> String {
+    let events = ids.iter().map(|id| event(id)).collect();
+    QueueMessage::EventsV1(Events::new(events, None).expect("one scope")).to_body()
+}
+
+/// The body of a wake-up.
+#[must_use]
+pub fn wakeup_body(wakeup: &Wakeup) -> String {
+    QueueMessage::RetryV1(wakeup.clone()).to_body()
+}
+
+/// A subscription's ID.
+#[must_use]
+pub fn subscription_id(id: &str) -> SubscriptionId {
+    SubscriptionId::parse(id).expect("a subscription ID")
+}
+
+/// The delivery of an [`event`] to a subscription of [`property`].
+#[must_use]
+pub fn delivery_id(event: &str, subscription: &str) -> DeliveryId {
+    let event = EventId::parse(event).expect("an event ID");
+    DeliveryId::of(&property(), &event, &subscription_id(subscription))
+}
+
+/// The ledger item of a first attempt that came to `http_500` at `at` and is tried again `wait_ms`
+/// later.
+#[must_use]
+pub fn pending_item(event_id: &str, at: Timestamp, wait_ms: u64) -> LedgerItem {
+    LedgerItem {
+        delivery_id: delivery_id(event_id, "s1"),
+        subscription_id: subscription_id("s1"),
+        event: event(event_id),
+        attempt: 1,
+        last_outcome: "http_500".to_owned(),
+        state: State::Pending { next_at: at.plus_ms(wait_ms) },
+        created_at: at,
+        updated_at: at,
+    }
+}
+
+/// A deployment with the documented schedule and the production egress guard.
+#[must_use]
+pub fn settings() -> Settings {
+    Settings {
+        issuer: Issuer::parse("https://idp.example.com").expect("an issuer"),
+        names: EventTypeNames::default(),
+        schedule: Schedule::Documented,
+        egress: EgressPolicy::production(),
+    }
+}

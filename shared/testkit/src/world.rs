@@ -1,0 +1,248 @@
+//! An outside in memory: queues, tables, targets, a clock and dice, with faults on script.
+//!
+//! # Dramatis personae
+//! - [`World`]: everything, behind one lock. It is what the domain's ports are implemented on.
+//! - [`Place`]: one of the four queues, with [`Message`]s that are visible, hidden or delayed.
+//! - [`Reaction`]: what a target does when it is posted to; [`Posted`]: that it was.
+//! - [`Call`]: a call of a port; [`Fault`]: what goes wrong with it.
+//!
+//! # What is promised
+//! - Deterministic: the same seed, the same calls in the same order, the same world. Time moves
+//!   only when it is told to.
+//! - Every asynchronous call pauses twice: once before it takes effect (the request travels) and
+//!   once after (the answer does). So futures that run side by side do interleave, and a future
+//!   that is dropped leaves either nothing done or something done and nobody told.
+//! - The ledger's conditions are those of `adapters::ledger`; [`crate::contract`] holds both to it.
+
+mod faults;
+mod ledger;
+mod pause;
+mod ports;
+mod queues;
+mod subscriptions;
+mod targets;
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use domain::delivery::Queue;
+use domain::id::DeliveryId;
+use domain::ledger::LedgerItem;
+use domain::scope::Scope;
+use domain::time::Timestamp;
+use serde_json::Value;
+
+use crate::samples;
+use faults::Faults;
+use ledger::Ledger;
+use queues::Queues;
+use subscriptions::SubscriptionRows;
+use targets::Targets;
+
+pub use faults::{Call, Fault};
+pub use queues::{Message, Place, RECEIVES_MAX, VISIBILITY_MS};
+pub use targets::{Posted, Reaction};
+
+/// The outside. See the module's head.
+pub struct World {
+    state: Mutex<State>,
+}
+
+struct State {
+    now: Timestamp,
+    chance: u64,
+    subscriptions: SubscriptionRows,
+    ledger: Ledger,
+    queues: Queues,
+    targets: Targets,
+    faults: Faults,
+    calls: BTreeMap<Call, usize>,
+}
+
+impl World {
+    /// An empty world at [`samples::START`], with the dice of this seed.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let state = State {
+            now: samples::START,
+            chance: seed,
+            subscriptions: SubscriptionRows::default(),
+            ledger: Ledger::default(),
+            queues: Queues::default(),
+            targets: Targets::default(),
+            faults: Faults::default(),
+            calls: BTreeMap::new(),
+        };
+        Self { state: Mutex::new(state) }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A panic in a test must not hide behind a poisoned lock.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    // -- Time --------------------------------------------------------------------------------
+
+    /// The time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.lock().now
+    }
+
+    /// Sets the clock, also backwards.
+    pub fn set_now(&self, now: Timestamp) {
+        self.lock().now = now;
+    }
+
+    /// Moves the clock on.
+    pub fn advance_ms(&self, ms: u64) {
+        let mut state = self.lock();
+        state.now = state.now.plus_ms(ms);
+    }
+
+    // -- Subscriptions -----------------------------------------------------------------------
+
+    /// Writes a subscription of [`samples::property`] that takes everything.
+    pub fn subscribe(&self, id: &str, endpoint: &str) {
+        self.subscribe_with(id, endpoint, &Value::Null);
+    }
+
+    /// As [`Self::subscribe`], with more attributes, or other values of them.
+    pub fn subscribe_with(&self, id: &str, endpoint: &str, attributes: &Value) {
+        let row = subscriptions::plain_row(endpoint, attributes);
+        self.put_subscription_row(&samples::property(), id, row);
+    }
+
+    /// Writes a subscription's row as it is, readable or not. `sk` is added.
+    pub fn put_subscription_row(&self, scope: &Scope, id: &str, row: Value) {
+        self.lock().subscriptions.put(scope, id, row);
+    }
+
+    /// Removes a subscription of [`samples::property`].
+    pub fn unsubscribe(&self, id: &str) {
+        self.lock().subscriptions.delete(&samples::property(), id);
+    }
+
+    // -- Targets -----------------------------------------------------------------------------
+
+    /// Adds to what the target behind this URL does, attempt by attempt. A target without a
+    /// script, or at its end, answers as [`Self::react_always`] says, else 200.
+    pub fn script(&self, url: &str, reactions: impl IntoIterator<Item = Reaction>) {
+        self.lock().targets.script(url, reactions);
+    }
+
+    /// What the target behind this URL does when its script is at its end.
+    pub fn react_always(&self, url: &str, reaction: Reaction) {
+        self.lock().targets.react_always(url, reaction);
+    }
+
+    /// Every POST so far, in order.
+    #[must_use]
+    pub fn posts(&self) -> Vec<Posted> {
+        self.lock().targets.history().to_vec()
+    }
+
+    /// Every POST to this URL so far, in order.
+    #[must_use]
+    pub fn posts_to(&self, url: &str) -> Vec<Posted> {
+        self.posts().into_iter().filter(|post| post.url == url).collect()
+    }
+
+    // -- Queues ------------------------------------------------------------------------------
+
+    /// Puts a message on a queue; it is visible at once.
+    pub fn put(&self, place: impl Into<Place>, body: impl Into<String>) {
+        let mut state = self.lock();
+        let now = state.now;
+        state.queues.send(place.into(), queues::Draft::of(body.into()), now);
+    }
+
+    /// Takes up to `most` visible messages and hides them for [`VISIBILITY_MS`]. One that was
+    /// received [`RECEIVES_MAX`] times already goes to the dead letters instead.
+    pub fn receive(&self, queue: Queue, most: usize) -> Vec<Message> {
+        let mut state = self.lock();
+        let now = state.now;
+        state.queues.receive(queue, most, now)
+    }
+
+    /// Deletes a message.
+    pub fn delete(&self, queue: Queue, message_id: &str) {
+        self.lock().queues.delete(queue, message_id);
+    }
+
+    /// All messages of a queue: visible, hidden and delayed ones, oldest first.
+    #[must_use]
+    pub fn messages(&self, place: impl Into<Place>) -> Vec<Message> {
+        self.lock().queues.all(place.into()).to_vec()
+    }
+
+    /// The moment at which the next message of `events` or `retries` is visible, now or later.
+    #[must_use]
+    pub fn next_visible_at(&self) -> Option<Timestamp> {
+        self.lock().queues.next_visible_at()
+    }
+
+    // -- Ledger ------------------------------------------------------------------------------
+
+    /// All items, by delivery ID.
+    #[must_use]
+    pub fn ledger(&self) -> Vec<LedgerItem> {
+        self.lock().ledger.items()
+    }
+
+    /// Until when an item is under a lease, where it is.
+    #[must_use]
+    pub fn lease_until(&self, delivery: &DeliveryId) -> Option<Timestamp> {
+        self.lock().ledger.lease_until(delivery)
+    }
+
+    /// The index `due`: pending items and when they are due, earliest first.
+    #[must_use]
+    pub fn due(&self) -> Vec<(Timestamp, DeliveryId)> {
+        self.lock().ledger.due()
+    }
+
+    /// Makes an item one that cannot be read.
+    pub fn spoil(&self, delivery: &DeliveryId) {
+        self.lock().ledger.spoil(delivery);
+    }
+
+    // -- Faults ------------------------------------------------------------------------------
+
+    /// What goes wrong with the next calls of this kind, one by one; `None` lets one pass.
+    pub fn fault_next(&self, call: Call, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.lock().faults.next(call, faults);
+    }
+
+    /// What goes wrong with every call of this kind, after those of [`Self::fault_next`], until
+    /// [`Self::heal`].
+    pub fn fault_always(&self, call: Call, fault: Fault) {
+        self.lock().faults.always(call, fault);
+    }
+
+    /// The entries (counted from 0) of the next [`Call::Send`] that the queue refuses.
+    pub fn refuse_entries(&self, entries: impl IntoIterator<Item = usize>) {
+        self.lock().faults.refuse(entries);
+    }
+
+    /// Ends all faults. Targets' scripts stay.
+    pub fn heal(&self) {
+        self.lock().faults = Faults::default();
+    }
+
+    /// How many calls of this kind were begun, whatever became of them.
+    #[must_use]
+    pub fn calls(&self, call: Call) -> usize {
+        self.lock().calls.get(&call).copied().unwrap_or_default()
+    }
+}
+
+impl State {
+    /// `SplitMix64`: small, and any seed is a good one.
+    fn roll(&mut self) -> u64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.chance ^ (self.chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}

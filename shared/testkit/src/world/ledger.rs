@@ -1,0 +1,92 @@
+//! The ledger in memory, with the conditions of the real one to the letter.
+
+use std::collections::BTreeMap;
+
+use domain::delivery::Recorded;
+use domain::id::DeliveryId;
+use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State};
+use domain::limits::DUE_TOLERANCE_MS;
+use domain::message::Wakeup;
+use domain::time::Timestamp;
+
+#[derive(Default)]
+pub(super) struct Ledger(BTreeMap<DeliveryId, Row>);
+
+struct Row {
+    item: LedgerItem,
+    lease_until: Option<Timestamp>,
+    is_spoiled: bool,
+}
+
+impl Ledger {
+    pub(super) fn items(&self) -> Vec<LedgerItem> {
+        self.0.values().map(|row| row.item.clone()).collect()
+    }
+
+    pub(super) fn lease_until(&self, delivery: &DeliveryId) -> Option<Timestamp> {
+        self.0.get(delivery)?.lease_until
+    }
+
+    pub(super) fn due(&self) -> Vec<(Timestamp, DeliveryId)> {
+        let pending = self.0.values().filter_map(|row| match row.item.state {
+            State::Pending { next_at } => Some((next_at, row.item.delivery_id.clone())),
+            State::Dead { .. } => None,
+        });
+        let mut due: Vec<_> = pending.collect();
+        due.sort();
+        due
+    }
+
+    pub(super) fn spoil(&mut self, delivery: &DeliveryId) {
+        self.0.get_mut(delivery).expect("an item to spoil").is_spoiled = true;
+    }
+
+    pub(super) fn record(&mut self, item: &LedgerItem) -> Recorded {
+        if self.0.contains_key(&item.delivery_id) {
+            return Recorded::AlreadyThere;
+        }
+        let row = Row { item: item.clone(), lease_until: None, is_spoiled: false };
+        self.0.insert(item.delivery_id.clone(), row);
+        Recorded::New
+    }
+
+    pub(super) fn claim(&mut self, wakeup: &Wakeup, now: Timestamp, until: Timestamp) -> Claim {
+        let Some(row) = self.0.get_mut(&wakeup.delivery_id) else { return Claim::Taken };
+        let State::Pending { next_at } = row.item.state else { return Claim::Taken };
+        if row.item.attempt != wakeup.attempt {
+            return Claim::Taken;
+        }
+        if next_at > now.plus_ms(DUE_TOLERANCE_MS) {
+            return Claim::NotDue { next_at, subscription_id: row.item.subscription_id.clone() };
+        }
+        if row.lease_until.is_some_and(|lease_until| lease_until >= now) {
+            return Claim::Taken;
+        }
+        row.lease_until = Some(until);
+        if row.is_spoiled {
+            return Claim::Unreadable;
+        }
+        let lease =
+            Lease { delivery_id: wakeup.delivery_id.clone(), attempt: wakeup.attempt, until };
+        Claim::Claimed(Box::new(row.item.clone()), lease)
+    }
+
+    pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) {
+        let Some(row) = self.0.get_mut(&lease.delivery_id) else { return };
+        if row.item.attempt != lease.attempt || row.lease_until != Some(lease.until) {
+            return;
+        }
+        match settlement {
+            Settlement::Delivered => {
+                self.0.remove(&lease.delivery_id);
+            }
+            Settlement::Kept { attempt, last_outcome, state } => {
+                row.item.attempt = *attempt;
+                row.item.last_outcome.clone_from(last_outcome);
+                row.item.state = state.clone();
+                row.item.updated_at = now;
+                row.lease_until = None;
+            }
+        }
+    }
+}

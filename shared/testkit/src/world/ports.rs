@@ -1,0 +1,207 @@
+//! The domain's ports on the world.
+
+use std::sync::Arc;
+
+use domain::delivery::{self, OurFault, Post, Queue, Recorded};
+use domain::id::SubscriptionId;
+use domain::ingest::{self, Outgoing, Sent};
+use domain::jose::{Algorithm, Compact, signing_input};
+use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
+use domain::message::{Events, QueueMessage, Unreadable, Wakeup};
+use domain::notification::TYP;
+use domain::outcome::Outcome;
+use domain::retry::Dice;
+use domain::scope::Scope;
+use domain::subscription::Subscriptions;
+use domain::time::Timestamp;
+
+use super::faults::{Call, Fault};
+use super::pause::pause;
+use super::queues::{Draft, Place};
+use super::targets::Reaction;
+use super::{State, World};
+
+/// A call that failed: not done, or done and nobody told.
+struct Failed;
+
+impl World {
+    /// One call: the request travels, the effect takes place unless a fault says otherwise, the
+    /// answer travels.
+    async fn call<T: Send>(
+        &self,
+        call: Call,
+        effect: impl FnOnce(&mut State) -> T + Send,
+    ) -> Result<T, Failed> {
+        pause().await;
+        let answer = self.take_effect(call, effect);
+        pause().await;
+        answer
+    }
+
+    fn take_effect<T>(
+        &self,
+        call: Call,
+        effect: impl FnOnce(&mut State) -> T,
+    ) -> Result<T, Failed> {
+        let mut state = self.lock();
+        *state.calls.entry(call).or_default() += 1;
+        match state.faults.of(call) {
+            None => Ok(effect(&mut state)),
+            Some(Fault::NotDone) => Err(Failed),
+            Some(Fault::ReplyLost) => {
+                effect(&mut state);
+                Err(Failed)
+            }
+            Some(Fault::Panic) => {
+                drop(state);
+                scripted_panic()
+            }
+        }
+    }
+
+    async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
+        let sent = self.call(call, |state| state.queues.send(place, draft, state.now)).await;
+        sent.map_err(|Failed| OurFault::Queue)
+    }
+}
+
+#[expect(clippy::panic, reason = "the script asks for it")]
+fn scripted_panic() -> ! {
+    panic!("a panic on script")
+}
+
+impl delivery::Ports for World {
+    fn now(&self) -> Timestamp {
+        World::now(self)
+    }
+
+    fn dice(&self) -> Dice {
+        let [dice, _] = halves(self.lock().roll());
+        Dice(dice)
+    }
+
+    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
+        let read = self.call(Call::Subscriptions, |state| Arc::new(state.subscriptions.of(scope)));
+        read.await.map_err(|Failed| OurFault::Subscriptions)
+    }
+
+    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
+        let sign = |_: &mut State| {
+            let input = signing_input(algorithm, "world", TYP, payload);
+            Compact::assemble(input, b"signed by the world")
+        };
+        self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)
+    }
+
+    async fn post(&self, post: Post) -> Outcome {
+        pause().await;
+        let reaction = {
+            let mut state = self.lock();
+            let now = state.now;
+            state.targets.post(&post, now)
+        };
+        pause().await;
+        match reaction {
+            Reaction::Panic => scripted_panic(),
+            Reaction::Outcome(_) if self.now() > post.deadline.moment() => Outcome::TimedOut,
+            Reaction::Outcome(outcome) => outcome,
+        }
+    }
+
+    async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {
+        let recorded = self.call(Call::Record, |state| state.ledger.record(item)).await;
+        recorded.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn claim(
+        &self,
+        wakeup: &Wakeup,
+        now: Timestamp,
+        until: Timestamp,
+    ) -> Result<Claim, OurFault> {
+        let claim = self.call(Call::Claim, |state| state.ledger.claim(wakeup, now, until)).await;
+        claim.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn settle(
+        &self,
+        lease: &Lease,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> Result<(), OurFault> {
+        let settle = |state: &mut State| state.ledger.settle(lease, settlement, now);
+        self.call(Call::Settle, settle).await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn wake(
+        &self,
+        wakeup: &Wakeup,
+        subscription: &SubscriptionId,
+        delay_s: u32,
+    ) -> Result<(), OurFault> {
+        let draft = Draft {
+            group: Some(subscription.to_string()),
+            delay_s,
+            ..Draft::of(QueueMessage::RetryV1(wakeup.clone()).to_body())
+        };
+        self.send_draft(Call::Wake, Queue::Retries.into(), draft).await
+    }
+
+    async fn continue_later(&self, events: &Events) -> Result<(), OurFault> {
+        let draft = Draft {
+            group: Some(events.scope().key()),
+            ..Draft::of(QueueMessage::EventsV1(events.clone()).to_body())
+        };
+        self.send_draft(Call::ContinueLater, Queue::Events.into(), draft).await
+    }
+
+    async fn set_aside(
+        &self,
+        queue: Queue,
+        body: &str,
+        reason: Unreadable,
+    ) -> Result<(), OurFault> {
+        let draft = Draft { reason: Some(reason.to_string()), ..Draft::of(body.to_owned()) };
+        self.send_draft(Call::SetAside, Place::DeadLetters(queue), draft).await
+    }
+}
+
+impl ingest::Ports for World {
+    fn now(&self) -> Timestamp {
+        World::now(self)
+    }
+
+    fn dice(&self) -> [u8; 10] {
+        let mut state = self.lock();
+        let [first, second] = [state.roll().to_be_bytes(), state.roll().to_be_bytes()];
+        std::array::from_fn(|index| *first.iter().chain(&second).nth(index).expect("16 bytes"))
+    }
+
+    async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {
+        let send_all = |state: &mut State| {
+            let refused = state.faults.refused();
+            let send = |(entry, message): (usize, &Outgoing)| {
+                if refused.contains(&entry) {
+                    return Sent::Unconfirmed;
+                }
+                let group = Some(message.group.clone());
+                let draft = Draft { group, ..Draft::of(message.body.clone()) };
+                state.queues.send(Queue::Events.into(), draft, state.now);
+                Sent::Confirmed
+            };
+            messages.iter().enumerate().map(send).collect()
+        };
+        let sent = self.call(Call::Send, send_all).await;
+        sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; messages.len()])
+    }
+
+    async fn published_keys(&self) -> Option<String> {
+        self.call(Call::PublishedKeys, |_| r#"{"keys":[]}"#.to_owned()).await.ok()
+    }
+}
+
+fn halves(roll: u64) -> [u32; 2] {
+    let bytes = roll.to_be_bytes();
+    let (high, low) = bytes.split_at(4);
+    [high, low].map(|half| u32::from_be_bytes(half.try_into().expect("four bytes")))
+}

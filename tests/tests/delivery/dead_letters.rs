@@ -1,0 +1,108 @@
+//! Dead letters: every delivery that is given up is kept with a reason.
+
+use domain::delivery::Queue;
+use domain::ledger::Reason;
+use domain::outcome::Outcome;
+use domain::time::Timestamp;
+use serde_json::{Value, json};
+use testkit::samples::settings;
+use testkit::world::{Reaction, World};
+
+use crate::{
+    NEIGHBOUR, TARGET, attempts, dead_for, drained, is_dead, only_item, settled, world_with,
+};
+
+/// One dead letter, which nobody will wake.
+fn assert_given_up(world: &World, reason: &str) {
+    assert_eq!(dead_for(world).as_deref(), Some(reason));
+    assert_eq!(world.next_visible_at(), None, "{reason}");
+    assert_eq!(world.due(), Vec::<(Timestamp, _)>::new(), "{reason}");
+}
+
+#[tokio::test]
+async fn a_verdict_that_cannot_become_better_is_a_dead_letter_at_once() {
+    for (status, reason) in
+        [(301, "http_301"), (307, "http_307"), (410, "http_410"), (101, "http_101")]
+    {
+        let world = world_with([Reaction::status(status)]);
+        world.subscribe("s2", NEIGHBOUR);
+        let reports = settled(&world, Queue::Events).await;
+        assert!(is_dead(&reports[0], &Reason::Final(reason.to_owned())));
+        assert_given_up(&world, reason);
+        assert_eq!(attempts(&world, TARGET), [1]);
+        assert_eq!(attempts(&world, NEIGHBOUR), [1]);
+    }
+}
+
+#[tokio::test]
+async fn a_verdict_on_a_later_attempt_is_a_dead_letter_too() {
+    let world = world_with([500, 410].map(Reaction::status));
+    drained(&world).await;
+    assert_given_up(&world, "http_410");
+    assert_eq!(only_item(&world).attempt, 2);
+    assert_eq!(attempts(&world, TARGET), [1, 2]);
+}
+
+#[tokio::test]
+async fn an_endpoint_that_is_refused_is_a_dead_letter_without_a_single_post() {
+    for (endpoint, reason) in [
+        ("not a url", "endpoint_invalid"),
+        ("https://a\\b.example.com/", "endpoint_invalid"),
+        ("https://169.254.169.254/latest/meta-data/", "egress_blocked"),
+        ("https://localhost/hook", "egress_blocked"),
+        ("http://target.example.com/hook", "egress_blocked"),
+        ("https://target.example.com:8443/hook", "egress_blocked"),
+    ] {
+        let world = world_with([]);
+        world.subscribe("s1", endpoint);
+        world.subscribe("s2", NEIGHBOUR);
+        settled(&world, Queue::Events).await;
+        assert_given_up(&world, reason);
+        assert_eq!(world.posts().len(), 1, "{endpoint}: only the neighbour's");
+        assert_eq!(attempts(&world, NEIGHBOUR), [1]);
+    }
+}
+
+#[tokio::test]
+async fn a_subscription_that_wants_fewer_attempts_gets_no_more() {
+    for (attempts_max, made) in [(1, vec![1]), (3, vec![1, 2, 3])] {
+        let world = world_with([]);
+        let attributes: Value = json!({"retry": {"attemptsMax": attempts_max}});
+        world.subscribe_with("s1", TARGET, &attributes);
+        world.react_always(TARGET, Reaction::status(500));
+        drained(&world).await;
+        assert_given_up(&world, "exhausted:http_500");
+        assert_eq!(attempts(&world, TARGET), made);
+    }
+}
+
+#[tokio::test]
+async fn f18_a_schedule_that_is_used_up_ends_in_a_dead_letter_that_says_what_came_last() {
+    for (outcome, reason) in [
+        (Outcome::TimedOut, "exhausted:timeout"),
+        (Outcome::ConnectionFailed, "exhausted:connection"),
+        (Outcome::TlsFailed, "exhausted:tls"),
+        (Outcome::ProtocolViolated, "exhausted:protocol"),
+        (Outcome::AddressRefused, "exhausted:egress_blocked"),
+        (Outcome::Replied { status: 599, retry_after: None }, "exhausted:http_599"),
+    ] {
+        let world = world_with([]);
+        world.react_always(TARGET, Reaction::Outcome(outcome));
+        drained(&world).await;
+        assert_given_up(&world, reason);
+        assert_eq!(
+            attempts(&world, TARGET).last().copied(),
+            Some(settings().schedule.attempts_max())
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_dead_letter_holds_the_whole_event() {
+    let world = world_with([Reaction::status(410)]);
+    drained(&world).await;
+    let item = only_item(&world);
+    assert_eq!(item.event.id.as_str(), "e1");
+    assert_eq!(item.event.data.get(), r#"{"dataSourceInfo":{"entityType":"user"}}"#);
+    assert_eq!((item.attempt, item.last_outcome.as_str()), (1, "http_410"));
+}

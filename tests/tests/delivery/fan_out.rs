@@ -1,0 +1,170 @@
+//! Wide fan-out: 32 first attempts a message, the rest by cursor.
+
+use std::collections::BTreeMap;
+
+use domain::delivery::{OurFault, Queue};
+use domain::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
+use domain::message::{Events, QueueMessage};
+use serde_json::value::RawValue;
+use testkit::samples::{delivery_id, event, events_body, property};
+use testkit::world::{Call, Fault, Reaction, World};
+
+use crate::{drained, returned, settled};
+
+fn url(subscription: usize) -> String {
+    format!("https://target-{subscription}.example.com/hook")
+}
+
+fn world_of(subscriptions: usize, events: &[&str]) -> World {
+    world_with(subscriptions, events_body(events))
+}
+
+fn world_with(subscriptions: usize, body: String) -> World {
+    let world = World::new(3);
+    for subscription in 0..subscriptions {
+        world.subscribe(&format!("s{subscription:03}"), &url(subscription));
+    }
+    world.put(Queue::Events, body);
+    world
+}
+
+/// How often each pair of event and subscription was posted.
+fn posts_by_pair(world: &World) -> BTreeMap<String, usize> {
+    world.posts().iter().fold(BTreeMap::new(), |mut counts, post| {
+        *counts.entry(post.headers.id.to_string()).or_default() += 1;
+        counts
+    })
+}
+
+fn assert_each_pair_once(world: &World, subscriptions: usize, events: &[&str]) {
+    let posted = posts_by_pair(world);
+    assert_eq!(posted.len(), subscriptions * events.len());
+    for event in events {
+        for subscription in 0..subscriptions {
+            let pair = delivery_id(event, &format!("s{subscription:03}"));
+            assert_eq!(posted.get(pair.as_str()), Some(&1), "{event} to {subscription}");
+        }
+    }
+}
+
+/// Works the events queue to its end and says how many first attempts each message cost.
+async fn portions(world: &World) -> Vec<usize> {
+    let mut portions = Vec::new();
+    while !world.messages(Queue::Events).is_empty() {
+        portions.push(settled(world, Queue::Events).await.len());
+        assert!(world.messages(Queue::Events).len() <= 1, "one message continues another");
+    }
+    portions
+}
+
+#[tokio::test]
+async fn a_hundred_subscriptions_are_posted_to_in_portions_and_each_once() {
+    let world = world_of(100, &["e1"]);
+    assert_eq!(portions(&world).await, [32, 32, 32, 4]);
+    assert_each_pair_once(&world, 100, &["e1"]);
+}
+
+#[tokio::test]
+async fn a_portion_that_ends_with_the_last_subscription_is_not_continued() {
+    for (subscriptions, expected) in
+        [(1, vec![1]), (32, vec![32]), (33, vec![32, 1]), (64, vec![32, 32])]
+    {
+        let world = world_of(subscriptions, &["e1"]);
+        assert_eq!(portions(&world).await, expected);
+        assert_each_pair_once(&world, subscriptions, &["e1"]);
+    }
+}
+
+#[tokio::test]
+async fn several_events_go_on_across_portions_in_their_order() {
+    let events = ["e2", "e1", "e3"];
+    let world = world_of(40, &events);
+    assert_eq!(portions(&world).await, [32, 32, 32, 24]);
+    assert_each_pair_once(&world, 40, &events);
+    let order: Vec<String> = world.posts().iter().map(|post| post.jti().to_owned()).collect();
+    let expected: Vec<&str> = events.iter().flat_map(|event| [*event; 40]).collect();
+    assert_eq!(order, expected);
+}
+
+#[tokio::test]
+async fn a_continuation_is_a_message_of_its_scope_with_a_cursor() {
+    let world = world_of(33, &["e1"]);
+    settled(&world, Queue::Events).await;
+    let message = world.messages(Queue::Events).remove(0);
+    assert_eq!((message.group, message.delay_s), (Some(property().key()), 0));
+    let Ok(QueueMessage::EventsV1(events)) = QueueMessage::parse(&message.body) else {
+        unreachable!("a continuation is readable")
+    };
+    let cursor = events.cursor().expect("a cursor");
+    assert_eq!((cursor.event, cursor.subscription.as_str()), (0, "s031"));
+}
+
+#[tokio::test]
+async fn targets_that_fail_in_any_portion_are_retried_and_no_other_is_sent_twice() {
+    let world = world_of(100, &["e1"]);
+    let failing = [0, 31, 32, 50, 99];
+    for subscription in failing {
+        world.script(&url(subscription), [Reaction::status(500)]);
+    }
+    drained(&world).await;
+    assert!(world.ledger().is_empty());
+    for subscription in 0..100 {
+        let expected = if failing.contains(&subscription) { 2 } else { 1 };
+        assert_eq!(world.posts_to(&url(subscription)).len(), expected, "{subscription}");
+    }
+}
+
+#[tokio::test]
+async fn subscriptions_that_come_and_go_between_portions_disturb_no_other() {
+    let world = world_of(64, &["e1"]);
+    settled(&world, Queue::Events).await;
+    // The one that the cursor names goes, one behind it goes, two are added on either side of it.
+    world.unsubscribe("s031");
+    world.unsubscribe("s040");
+    world.subscribe("s000a", "https://before.example.com/");
+    world.subscribe("s040a", "https://after.example.com/");
+    drained(&world).await;
+    assert!(posts_by_pair(&world).values().all(|posts| *posts == 1));
+    assert!(world.posts_to(&url(40)).is_empty());
+    assert!(world.posts_to("https://before.example.com/").is_empty(), "its turn had passed");
+    assert_eq!(world.posts_to("https://after.example.com/").len(), 1);
+    assert_eq!(world.posts().len(), 32 + 31 + 1);
+}
+
+#[tokio::test]
+async fn a_continuation_that_cannot_be_sent_returns_the_message_and_loses_nobody() {
+    let world = world_of(40, &["e1"]);
+    world.fault_next(Call::ContinueLater, [Some(Fault::NotDone)]);
+    assert_eq!(returned(&world, Queue::Events).await, OurFault::Queue);
+    assert_eq!(world.posts().len(), INLINE_FANOUT_MAX);
+    drained(&world).await;
+    let posted = posts_by_pair(&world);
+    assert_eq!(posted.len(), 40);
+    assert_eq!(posted.values().filter(|posts| **posts == 2).count(), INLINE_FANOUT_MAX);
+    assert!(posted.values().all(|posts| *posts <= 2));
+}
+
+#[tokio::test]
+async fn a_portion_that_comes_back_hands_nothing_on_however_often_it_comes_back() {
+    let world = world_of(100, &["e1"]);
+    world.fault_always(Call::Sign, Fault::NotDone);
+    for _ in 0..5 {
+        assert_eq!(returned(&world, Queue::Events).await, OurFault::SigningKey);
+        assert_eq!(world.messages(Queue::Events).len(), 1, "nothing multiplies");
+        world.set_now(world.next_visible_at().expect("it comes back"));
+    }
+    world.heal();
+    assert_eq!(portions(&world).await, [32, 32, 32, 4]);
+    assert_each_pair_once(&world, 100, &["e1"]);
+}
+
+#[tokio::test]
+async fn large_events_go_out_in_smaller_portions_and_to_each_target_once() {
+    let mut large = event("e1");
+    let data = format!(r#"{{"x":"{}"}}"#, "x".repeat(FANOUT_BYTES_MAX / 20 - 8));
+    large.data = RawValue::from_string(data).expect("JSON");
+    let events = Events::new(vec![large], None).expect("one scope");
+    let world = world_with(25, QueueMessage::EventsV1(events).to_body());
+    assert_eq!(portions(&world).await, [20, 5]);
+    assert_each_pair_once(&world, 25, &["e1"]);
+}

@@ -1,0 +1,174 @@
+//! The absences that ARCHITECTURE.md states.
+
+use std::collections::BTreeSet;
+
+use super::{read, sources, without_tests};
+
+/// The names in a table of a manifest.
+fn dependencies(manifest: &str, table: &str) -> BTreeSet<String> {
+    let text = read(manifest);
+    let header = format!("[{table}]");
+    let lines = text.lines().skip_while(|line| *line != header).skip(1);
+    lines
+        .take_while(|line| !line.starts_with('['))
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| line.split_once('=').map(|(name, _)| name.trim().to_owned()))
+        .collect()
+}
+
+#[test]
+fn the_domain_s_manifest_guards_the_wall() {
+    let allowed: BTreeSet<String> = [
+        "base64",
+        "futures-util",
+        "httpdate",
+        "jsonwebtoken",
+        "serde",
+        "serde_json",
+        "sha2",
+        "thiserror",
+        "time",
+        "url",
+        "uuid",
+    ]
+    .map(str::to_owned)
+    .into();
+    let used = dependencies("shared/domain/Cargo.toml", "dependencies");
+    assert!(!used.is_empty());
+    assert!(used.is_subset(&allowed), "{:?}", used.difference(&allowed));
+}
+
+#[test]
+fn the_domain_reads_no_clock_dice_or_environment() {
+    for (name, text) in sources(&["shared/domain/src"]) {
+        if name.ends_with("tests.rs") {
+            continue;
+        }
+        let code = without_tests(&text);
+        for word in [
+            "SystemTime::now",
+            "Instant::now",
+            "now_utc",
+            "std::env",
+            "std::fs",
+            "std::net::Tcp",
+            "rand::",
+            "async_std",
+            "tokio::",
+        ] {
+            assert!(!code.contains(word), "{name} holds {word}");
+        }
+    }
+}
+
+#[test]
+fn only_adapters_and_the_laptop_name_an_aws_sdk() {
+    for manifest in [
+        "functions/ingest",
+        "functions/delivery",
+        "functions/enrich",
+        "shared/domain",
+        "shared/testkit",
+    ] {
+        let used = dependencies(&format!("{manifest}/Cargo.toml"), "dependencies");
+        let sdk: Vec<_> =
+            used.iter().filter(|name| name.starts_with("aws-") || *name == "reqwest").collect();
+        assert!(sdk.is_empty(), "{manifest}: {sdk:?}");
+    }
+}
+
+#[test]
+fn functions_decide_nothing() {
+    for (name, text) in sources(&["functions"]) {
+        for word in ["StatusCode", "aws_sdk", "reqwest::", "std::env", "SystemTime"] {
+            assert!(!text.contains(word), "{name} holds {word}");
+        }
+    }
+}
+
+#[test]
+fn status_codes_stand_in_one_file_of_ours_and_one_of_theirs() {
+    for (name, text) in sources(&["shared/domain/src", "shared/adapters/src", "functions"]) {
+        if name.ends_with("adapters/src/answer.rs") || name.ends_with("domain/src/outcome.rs") {
+            continue;
+        }
+        let code = without_tests(&text);
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let compares = ["status == ", "status != ", "status: ", "status >= ", "status < "]
+                .iter()
+                .filter_map(|operator| line.split_once(operator))
+                .any(|(_, right)| right.starts_with(|first: char| first.is_ascii_digit()));
+            assert!(!compares && !line.contains("StatusCode::"), "{name}: {line}");
+        }
+    }
+}
+
+#[test]
+fn what_is_secret_or_personal_cannot_be_printed() {
+    for (file, name) in [
+        ("shared/domain/src/event.rs", "Event"),
+        ("shared/domain/src/jose/compact.rs", "Compact"),
+        ("shared/domain/src/ledger.rs", "LedgerItem"),
+        ("shared/domain/src/ingest/pack.rs", "Outgoing"),
+        ("shared/domain/src/ingest/request.rs", "Request"),
+        ("shared/domain/src/message.rs", "Events"),
+        ("shared/domain/src/enrich.rs", "Reply"),
+        ("shared/domain/src/enrich/decision.rs", "Decision"),
+        ("shared/domain/src/enrich/claims.rs", "ClaimValue"),
+        ("shared/domain/src/delivery.rs", "Post"),
+        ("shared/adapters/src/http_api.rs", "HttpRequest"),
+        ("shared/adapters/src/signing.rs", "SigningKeys"),
+        ("shared/adapters/src/signing.rs", "PrivateKey"),
+    ] {
+        let text = read(file);
+        let declared = [
+            format!("struct {name} "),
+            format!("struct {name}("),
+            format!("struct {name}<"),
+            format!("enum {name} "),
+        ];
+        let at = declared.iter().find_map(|text_of| text.find(text_of));
+        let at = at.unwrap_or_else(|| panic!("{file} declares no {name}"));
+        let attributes = text[..at].rsplit("\n\n").next().unwrap_or_default();
+        let mut derived = attributes.lines().filter(|line| line.starts_with("#[derive("));
+        assert!(!derived.any(|line| line.contains("Debug")), "{name} in {file} can be printed");
+        assert!(!text.contains(&format!("Debug for {name}")), "{name} in {file} can be printed");
+        assert!(!text.contains(&format!("Display for {name}")), "{name} in {file} can be printed");
+    }
+}
+
+#[test]
+fn the_enrich_path_never_enqueues() {
+    for file in ["shared/domain/src/enrich.rs", "shared/adapters/src/ports/enrich.rs"] {
+        for line in read(file).lines().filter(|line| !line.trim_start().starts_with("//")) {
+            assert!(!line.to_lowercase().contains("queue"), "{file}: {line}");
+            assert!(!line.contains("sqs"), "{file}: {line}");
+        }
+    }
+}
+
+#[test]
+fn loopback_targets_exist_only_behind_a_feature_that_no_release_has() {
+    let egress = read("shared/domain/src/egress.rs");
+    let (before, _) =
+        egress.split_once("pub const fn with_loopback_targets").expect("the constructor");
+    let attributes = before.rsplit("}\n").next().expect("what stands above it");
+    assert!(attributes.contains(r#"#[cfg(feature = "loopback-targets")]"#));
+    assert_eq!(egress.matches("loopback_targets: true").count(), 1);
+    for function in ["delivery", "enrich"] {
+        let lib = read(&format!("functions/{function}/src/lib.rs"));
+        assert!(
+            lib.contains(
+                r#"#[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
+compile_error!"#
+            ),
+            "{function}"
+        );
+        let defaults = dependencies(&format!("functions/{function}/Cargo.toml"), "features");
+        assert_eq!(
+            defaults,
+            ["loopback-targets".to_owned()].into(),
+            "{function} has no default features"
+        );
+    }
+}

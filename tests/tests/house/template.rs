@@ -1,0 +1,128 @@
+//! What no tool checks of `template.yaml`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+
+use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts};
+use adapters::settings::{self, Strings};
+use domain::egress::EgressPolicy;
+use domain::event_type::EventTypeNames;
+use local::template::{Account, Settings, Stack};
+
+use super::read;
+
+fn stack() -> Stack {
+    let account = Account::local("http://127.0.0.1:4566");
+    Stack::parse(&read("template.yaml"), &Settings::new(account)).expect("a template")
+}
+
+#[test]
+fn queues_give_a_function_time_and_nothing_is_dropped() {
+    let stack = stack();
+    let mut mappings = 0;
+    for function in &stack.functions {
+        for mapping in &function.queue_mappings {
+            mappings += 1;
+            let queue = stack.queues.iter().find(|queue| queue.name == mapping.queue);
+            let queue = queue.expect("a declared queue");
+            assert!(queue.visibility_timeout_s >= 6 * function.timeout_s, "{}", queue.name);
+            assert!(mapping.report_batch_item_failures, "{}", queue.name);
+            assert!((1..=10).contains(&mapping.batch_size), "{}", queue.name);
+            assert!(mapping.maximum_concurrency.is_some(), "{}", queue.name);
+            let redrive = queue.redrive.as_ref().expect("a dead-letter queue");
+            let name = redrive.dead_letter_queue_arn.rsplit(':').next().expect("a name");
+            let dead = stack.queues.iter().find(|queue| queue.name == name).expect("declared");
+            assert!(
+                dead.retention_s > queue.retention_s,
+                "{name} keeps longer than {}",
+                queue.name
+            );
+            assert_eq!(dead.redrive, None, "{name}");
+        }
+    }
+    assert_eq!(mappings, 2, "events and retries, each with its own mapping");
+}
+
+#[test]
+fn names_are_the_plain_ones_without_a_prefix() {
+    let stack = stack();
+    let tables: Vec<_> = stack.tables.iter().map(|table| table.name.as_str()).collect();
+    assert_eq!(tables, ["subscriptions", "deliveries"]);
+    for name in ["events", "events-dead-letter", "retries", "retries-dead-letter"] {
+        assert!(stack.queues.iter().any(|queue| queue.name == name), "{name}");
+    }
+}
+
+/// An environment that remembers what it was asked for.
+struct Asked<'a> {
+    set: &'a BTreeMap<String, String>,
+    asked: Mutex<BTreeSet<String>>,
+}
+
+impl Strings for Asked<'_> {
+    fn get(&self, name: &str) -> Option<String> {
+        self.asked.lock().expect("one thread").insert(name.to_owned());
+        self.set.get(name).cloned()
+    }
+}
+
+/// What a function's `main` reads, by doing what it does.
+fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<String> {
+    let strings = Asked { set: environment, asked: Mutex::default() };
+    let (names, policy) = (EventTypeNames::default(), EgressPolicy::production());
+    adapters::log::level(&strings).expect("a level");
+    settings::event_type_names(&strings).expect("names");
+    match function {
+        "IngestFunction" => {
+            IngestPorts::new(&strings).expect("ports");
+        }
+        "DeliveryFunction" => {
+            DeliveryPorts::new(&strings, names, policy, 0).expect("ports");
+            settings::issuer(&strings).expect("an issuer");
+            settings::schedule(&strings).expect("a schedule");
+        }
+        other => {
+            assert_eq!(other, "EnrichFunction", "a function that this test does not know");
+            EnrichPorts::new(&strings, names, policy, 0).expect("ports");
+            settings::issuer(&strings).expect("an issuer");
+            settings::enrich_budget_ms(&strings).expect("a budget");
+        }
+    }
+    let asked = strings.asked.into_inner().expect("one thread");
+    // AWS's own come from Lambda.
+    asked.into_iter().filter(|name| !name.starts_with("AWS_")).collect()
+}
+
+#[tokio::test]
+async fn every_variable_is_read_and_every_variable_that_is_read_is_set() {
+    let aws =
+        [("AWS_REGION", "us-east-1"), ("AWS_ACCESS_KEY_ID", "a"), ("AWS_SECRET_ACCESS_KEY", "s")];
+    for function in &stack().functions {
+        let mut environment = function.environment.clone();
+        let declared: BTreeSet<String> = environment.keys().cloned().collect();
+        environment.extend(aws.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let id = &function.logical_id;
+        assert_eq!(read_by(id, &environment), declared, "{id}");
+    }
+}
+
+#[test]
+fn the_laptop_s_settings_are_those_of_the_template() {
+    let written = read(".env.local");
+    let written: BTreeMap<&str, &str> =
+        written.lines().filter_map(|line| line.strip_prefix("export ")?.split_once('=')).collect();
+    let mut declared = BTreeMap::new();
+    for function in stack().functions {
+        declared.extend(function.environment);
+    }
+    for (name, value) in declared {
+        // What is left out has the same default in the template and in the code.
+        if ["LOG_LEVEL", "EVENT_TYPE_NAMES", "RETRY_SCHEDULE", "ENRICH_BUDGET_MS"]
+            .contains(&name.as_str())
+        {
+            continue;
+        }
+        let expected = if name == "SIGNING_KEYS_SECRET_ID" { "signing-keys" } else { &value };
+        assert_eq!(written.get(name.as_str()), Some(&expected), "{name}");
+    }
+}
