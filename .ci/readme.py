@@ -1,0 +1,159 @@
+"""Runs README.md's code blocks, each found by the comment `<!-- run: name -->` above it.
+
+Not a test framework: a reader who types what is there, in the order in which it is there, and
+who looks at what comes out. The README's ports are used, so `cargo local` must not be running.
+"""
+
+import contextlib
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+CACHE = pathlib.Path(sys.argv[1])
+PATIENCE_S = 60
+BUILD_PATIENCE_S = 1200
+
+BLOCKS = dict(
+    re.findall(r"<!-- run: ([a-z-]+) -->\n```[a-z]+\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
+)
+ENVIRONMENT = os.environ | {"PATH": f"{CACHE / 'venv/bin'}:{os.environ['PATH']}", "AWS_PAGER": ""}
+
+
+def block(name):
+    """A block of the README, marked as used."""
+    USED.add(name)
+    return BLOCKS[name]
+
+
+USED = set()
+
+
+def run(script):
+    """Runs a block in a shell; its output, or an end with everything it said."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=ROOT, env=ENVIRONMENT, text=True, capture_output=True, timeout=BUILD_PATIENCE_S,
+    )
+    if done.returncode != 0:
+        sys.exit(f"a command of README.md failed:\n{script}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class Running:
+    """A process that stays up, with what it has printed so far."""
+
+    def __init__(self, arguments, cwd=ROOT):
+        self.log = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            arguments, cwd=cwd, env=ENVIRONMENT, text=True, start_new_session=True,
+            stdout=self.log, stderr=subprocess.STDOUT,
+        )
+
+    def printed(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def wait_for(self, text, patience_s=PATIENCE_S):
+        """Waits until a text was printed."""
+        until = time.monotonic() + patience_s
+        while text not in self.printed():
+            if self.process.poll() is not None or time.monotonic() > until:
+                sys.exit(f"README.md promises {text!r}, but:\n{self.printed()}")
+            time.sleep(0.05)
+
+    def stop(self):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(timeout=PATIENCE_S)
+
+
+@contextlib.contextmanager
+def running(arguments, **options):
+    process = Running(arguments, **options)
+    try:
+        yield process
+    finally:
+        process.stop()
+
+
+def receive(arguments, source, name):
+    """Starts a receiver of the README, posts an event, and waits until it was verified."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = pathlib.Path(folder) / name
+        file.write_text(source)
+        (pathlib.Path(folder) / "node_modules").symlink_to(CACHE / "node_modules")
+        with running([*arguments, str(file)], cwd=folder) as receiver:
+            wait_for_port(receiver, 9000)
+            # What does not verify is refused, and does not stop a receiver.
+            forged = run("curl --silent --output /dev/null --write-out '%{http_code}' "
+                         "http://127.0.0.1:9000/hook --data e30.e30.AQID")
+            assert forged == "400", forged
+            answer = run(block("setup") + block("post"))
+            assert '"accepted":[{"id":"sample-userUpdated"}]' in answer, answer
+            receiver.wait_for("verified: sample-userUpdated")
+
+
+def foreign_client():
+    """boto3 sees the rows that were written, and what the README says is in the tables."""
+    script = """
+import boto3
+tables = boto3.resource("dynamodb", endpoint_url="http://127.0.0.1:4566")
+rows = tables.Table("subscriptions").scan()["Items"]
+assert {"pk": "PROPERTY#demo-property", "sk": "SUBSCRIPTION#mine", "category": "user_data_change",
+        "endpoint": "http://127.0.0.1:9000/hook", "enabled": True} in rows, rows
+assert tables.Table("deliveries").scan()["Items"] == []
+queues = boto3.client("sqs", endpoint_url="http://127.0.0.1:4566").list_queues()["QueueUrls"]
+assert "http://127.0.0.1:4566/000000000000/events" in queues, queues
+"""
+    run(block("setup") + f"python - <<'PYTHON'{script}PYTHON\n")
+
+
+def wait_for_port(process, port):
+    import socket
+
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        if process.process.poll() is not None or time.monotonic() > until:
+            sys.exit(f"nothing listens on port {port}:\n{process.printed()}")
+        time.sleep(0.05)
+
+
+def main():
+    with running(["bash", "-c", "exec " + block("local").strip()]) as local:
+        local.wait_for('"ready":true', BUILD_PATIENCE_S)
+        local.wait_for("11 event types delivered and verified, 3 logins decided")
+        run(block("setup") + block("subscribe"))
+        foreign_client()
+        receive([str(CACHE / "venv/bin/python")], block("python"), "receiver.py")
+        receive(["node"], block("node"), "receiver.mjs")
+        assert '"action":"allow"' in run(block("login"))
+        with running(["bash", "-c", block("watch")]) as watch:
+            wait_for_port(watch, 9000)
+            answers = run(block("lambda-invoke"))
+            assert '"statusCode":202' in answers and '{"batchItemFailures":[]}' in answers, answers
+            assert r"\"action\":\"allow\"" in answers, answers
+        # The laptop's AWS endpoint stands in for the account. Last, because the running
+        # functions would go on with the keys that they have.
+        endpoint = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n"
+        run(block("setup") + endpoint + block("keys"))
+        assert local.stop() == 0, local.printed()
+    answers = run(block("invoke"))
+    assert '"statusCode": 202' in answers and '"action": "allow"' in answers, answers
+
+    # `.ci/run` runs the tests itself.
+    unused = BLOCKS.keys() - USED - {"tests"}
+    assert not unused, f"blocks of README.md that nothing runs: {unused}"
+    run_line = (ROOT / ".ci/run").read_text()
+    assert BLOCKS["tests"].strip() in run_line, "the README's test command is not the one CI runs"
+    print(f"{len(BLOCKS)} blocks of README.md did what they promise.")
+
+
+main()
