@@ -139,7 +139,7 @@ def main():
             wait_for_port(watch, 9000)
             answers = run(block("lambda-invoke"))
             assert '"statusCode":202' in answers and '{"batchItemFailures":[]}' in answers, answers
-            assert r"\"action\":\"allow\"" in answers, answers
+            assert r"\"action\":\"allow\"" in answers and '"isComplete":true' in answers, answers
         # The laptop's AWS endpoint stands in for the account. Last, because the running
         # functions would go on with the keys that they have.
         endpoint = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n"

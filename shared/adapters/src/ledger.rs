@@ -1,7 +1,7 @@
 //! The `deliveries` table: deliveries that are not done. Every write is a compare-and-set.
 //!
 //! Attributes: `pk` (delivery ID), `state` (`pending` or `dead`), `attempt`, `nextAt`,
-//! `leaseUntil`, `leaseToken`, `dueBucket`, `subscriptionId`, `scope`, `event` (JSON text), `lastOutcome`,
+//! `leaseUntil`, `leaseToken`, `wokenUntil`, `dueBucket`, `subscriptionId`, `scope`, `event` (JSON text), `lastOutcome`,
 //! `reason`, `createdAt`, `updatedAt` (epoch milliseconds), `ttl` (epoch seconds). Only a pending
 //! item has `dueBucket` and `nextAt`, so only pending items are in the index `due`.
 
@@ -18,6 +18,7 @@ use domain::id::{DeliveryId, SubscriptionId};
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, due_bucket, expires_at_s};
 use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
+use domain::sweep::woken_until;
 use domain::time::Timestamp;
 
 use crate::aws::sentence;
@@ -26,7 +27,7 @@ use crate::item::{Fields, n, s};
 
 type Item = HashMap<String, AttributeValue>;
 
-const PENDING: &str = "pending";
+pub(crate) const PENDING: &str = "pending";
 const DEAD: &str = "dead";
 
 /// The table could not be read or written.
@@ -178,12 +179,16 @@ impl Ledger {
             .expression_attribute_values(":now", n(now.as_ms()));
         let update = match state {
             State::Pending { next_at } => update
-                .update_expression(format!("{changed}, nextAt = :next REMOVE leaseUntil, leaseToken"))
+                .update_expression(format!(
+                    "{changed}, nextAt = :next, wokenUntil = :woken REMOVE leaseUntil, leaseToken"
+                ))
                 .expression_attribute_values(":state", s(PENDING))
-                .expression_attribute_values(":next", n(next_at.as_ms())),
+                .expression_attribute_values(":next", n(next_at.as_ms()))
+                .expression_attribute_values(":woken", woken(*next_at, now)),
             State::Dead { reason } => update
                 .update_expression(format!(
-                    "{changed}, reason = :reason, #ttl = :ttl REMOVE leaseUntil, leaseToken, nextAt, dueBucket"
+                    "{changed}, reason = :reason, #ttl = :ttl REMOVE leaseUntil, leaseToken, \
+                     nextAt, wokenUntil, dueBucket"
                 ))
                 .expression_attribute_names("#ttl", "ttl")
                 .expression_attribute_values(":state", s(DEAD))
@@ -214,6 +219,11 @@ fn unavailable(operation: &'static str, error: &(impl std::error::Error + 'stati
     Unavailable
 }
 
+/// `wokenUntil` of an item written at this moment; 0 when no wake-up is under way.
+fn woken(next_at: Timestamp, written_at: Timestamp) -> AttributeValue {
+    n(woken_until(next_at, written_at).map_or(0, Timestamp::as_ms))
+}
+
 fn to_item(item: &LedgerItem) -> Result<Item, Unavailable> {
     let event = serde_json::to_string(&item.event).map_err(|_| Unavailable)?;
     let mut attributes = Item::from([
@@ -231,6 +241,7 @@ fn to_item(item: &LedgerItem) -> Result<Item, Unavailable> {
             attributes.insert("state".to_owned(), s(PENDING));
             attributes.insert("nextAt".to_owned(), n(next_at.as_ms()));
             attributes.insert("dueBucket".to_owned(), n(due_bucket(&item.delivery_id)));
+            attributes.insert("wokenUntil".to_owned(), woken(*next_at, item.updated_at));
         }
         State::Dead { reason } => {
             attributes.insert("state".to_owned(), s(DEAD));

@@ -8,6 +8,7 @@
 pub mod answer;
 pub mod aws;
 pub mod clock;
+pub mod due;
 pub mod http_api;
 pub mod key_sets;
 pub mod ledger;

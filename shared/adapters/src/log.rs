@@ -9,7 +9,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::settings::{SettingsError, Strings};
 
 /// The crates whose lines are logged.
-pub const OURS: [&str; 5] = ["adapters", "domain", "ingest", "delivery", "enrich"];
+pub const OURS: [&str; 6] = ["adapters", "domain", "ingest", "delivery", "enrich", "sweeper"];
 
 /// Starts logging as `LOG_LEVEL` says (`error`, `warn`, `info`, `debug`, `trace`; `info` when not
 /// set). A second call changes nothing.

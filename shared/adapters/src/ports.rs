@@ -3,10 +3,12 @@
 mod delivery;
 mod enrich;
 mod ingest;
+mod sweep;
 
 pub use delivery::DeliveryPorts;
 pub use enrich::EnrichPorts;
 pub use ingest::IngestPorts;
+pub use sweep::SweepPorts;
 
 use crate::settings::SettingsError;
 use crate::targets::NoClient;

@@ -169,6 +169,12 @@ pub struct Invocation {
 }
 
 impl Invocation {
+    /// Whether this much time is left.
+    #[must_use]
+    pub fn has_ms(self, ms: u64, now: Timestamp) -> bool {
+        self.deadline.is_none_or(|end| end.left_ms(now) >= ms)
+    }
+
     /// The deadline of an attempt that starts now and may take this long; `None` when it could not
     /// end, and be written down, before the invocation does. Such an attempt is not started.
     fn attempt_deadline(self, now: Timestamp, timeout_ms: u32) -> Option<Deadline> {

@@ -22,4 +22,5 @@ pub mod outcome;
 pub mod retry;
 pub mod scope;
 pub mod subscription;
+pub mod sweep;
 pub mod time;

@@ -63,6 +63,21 @@ pub const LEASE_MS: u64 = 60_000;
 /// A wake-up this much early still counts as due: SQS delays are whole seconds.
 pub const DUE_TOLERANCE_MS: u64 = 1_000;
 
+/// A wake-up that has not been heard of this long after its time is lost.
+pub const WAKE_UP_LOST_MS: u64 = 120_000;
+
+/// Wake-ups that one sweep sends at most: what a minute of the retries queue can hold, and no wave
+/// that crowds out everything else.
+pub const SWEEP_RELEASE_MAX: usize = 20_000;
+/// Pages of a bucket that one sweep reads at most.
+pub const SWEEP_PAGES_MAX: usize = 25;
+/// Items of a page: 16 buckets × 25 pages × 100 items are more than one sweep may release.
+pub const SWEEP_PAGE_ITEMS: i32 = 100;
+/// Items marked at once; their wake-ups make ten full batches.
+pub const SWEEP_AT_ONCE: usize = 100;
+/// What a sweep keeps back from its invocation: marking and waking what it has begun.
+pub const SWEEP_RESERVE_MS: u64 = 5_000;
+
 /// How long a dead letter is kept for redrive.
 pub const DEAD_LETTER_RETENTION_S: u64 = 30 * 24 * 60 * 60;
 

@@ -20,6 +20,7 @@ mod pause;
 mod ports;
 mod queues;
 mod subscriptions;
+mod sweep;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use domain::delivery::Queue;
 use domain::id::DeliveryId;
 use domain::ledger::LedgerItem;
+use domain::limits::QUEUE_DELAY_MAX_S;
 use domain::scope::Scope;
 use domain::time::Timestamp;
 use serde_json::Value;
@@ -183,6 +185,14 @@ impl World {
     }
 
     // -- Ledger ------------------------------------------------------------------------------
+
+    /// Puts a pending item of this event into the ledger, due at this moment, with no wake-up.
+    pub fn put_pending(&self, event_id: &str, next_at: Timestamp) {
+        // Longer than a queue can delay: the sweeper is the one to wake it.
+        let wait_ms = u64::from(QUEUE_DELAY_MAX_S) * 1_000 + 1;
+        let item = samples::pending_item(event_id, next_at.minus_ms(wait_ms), wait_ms);
+        self.lock().ledger.record(&item);
+    }
 
     /// All items, by delivery ID.
     #[must_use]

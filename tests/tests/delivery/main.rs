@@ -11,6 +11,7 @@ mod from_ingest;
 mod our_faults;
 mod retries;
 mod subscriptions;
+mod sweep;
 mod wake_ups;
 
 use domain::delivery::{Disposition, Fate, OurFault, Queue, Report};

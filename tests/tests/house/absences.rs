@@ -67,6 +67,7 @@ fn only_adapters_and_the_laptop_name_an_aws_sdk() {
         "functions/ingest",
         "functions/delivery",
         "functions/enrich",
+        "functions/sweeper",
         "shared/domain",
         "shared/testkit",
     ] {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts};
+use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, SweepPorts};
 use adapters::settings::{self, Strings};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
@@ -44,6 +44,18 @@ fn queues_give_a_function_time_and_nothing_is_dropped() {
 }
 
 #[test]
+fn the_sweeper_runs_every_minute_alone_and_ends_before_the_next_tick() {
+    let stack = stack();
+    let sweeper = stack.function("SweeperFunction").expect("a sweeper");
+    assert_eq!(sweeper.schedules, ["rate(1 minute)"]);
+    assert!(sweeper.timeout_s < 60);
+    let template = read("template.yaml");
+    let (_, from) = template.split_once("  SweeperFunction:").expect("declared");
+    let (declared, _) = from.split_once("\n\n").expect("its end");
+    assert!(declared.contains("ReservedConcurrentExecutions: 1"));
+}
+
+#[test]
 fn names_are_the_plain_ones_without_a_prefix() {
     let stack = stack();
     let tables: Vec<_> = stack.tables.iter().map(|table| table.name.as_str()).collect();
@@ -71,7 +83,6 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
     let strings = Asked { set: environment, asked: Mutex::default() };
     let (names, policy) = (EventTypeNames::default(), EgressPolicy::production());
     adapters::log::level(&strings).expect("a level");
-    settings::event_type_names(&strings).expect("names");
     match function {
         "IngestFunction" => {
             IngestPorts::new(&strings).expect("ports");
@@ -81,6 +92,10 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
             settings::issuer(&strings).expect("an issuer");
             settings::schedule(&strings).expect("a schedule");
         }
+        "SweeperFunction" => {
+            SweepPorts::new(&strings).expect("ports");
+            return without_aws(strings);
+        }
         other => {
             assert_eq!(other, "EnrichFunction", "a function that this test does not know");
             EnrichPorts::new(&strings, names, policy, 0).expect("ports");
@@ -88,8 +103,13 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
             settings::enrich_budget_ms(&strings).expect("a budget");
         }
     }
+    settings::event_type_names(&strings).expect("names");
+    without_aws(strings)
+}
+
+/// What was asked for, without what Lambda itself sets.
+fn without_aws(strings: Asked<'_>) -> BTreeSet<String> {
     let asked = strings.asked.into_inner().expect("one thread");
-    // AWS's own come from Lambda.
     asked.into_iter().filter(|name| !name.starts_with("AWS_")).collect()
 }
 

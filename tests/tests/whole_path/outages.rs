@@ -6,6 +6,7 @@ use local::aws::{Fault, Service};
 use local::functions::Name;
 use local::samples;
 use serde_json::{Value, json};
+use testkit::receiver::Receiver;
 
 use crate::support::{Log, Stack, arrived, batch, user_updated};
 
@@ -59,6 +60,40 @@ async fn dynamodb_down_at_delivery_returns_the_message_and_charges_nothing() {
     assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
     assert_eq!(arrived(&mut news, "e1").await.attempt, "1", "no attempt was charged");
     assert!(stack.ledger().await.is_empty());
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_wake_up_that_got_lost_is_found_by_the_sweeper() {
+    let stack = Stack::start().await;
+    let flaky = Receiver::start().await;
+    flaky.script_statuses("/hook", [500, 200]);
+    let endpoint = flaky.url("/hook");
+    stack.put_row(samples::row(samples::PROPERTY, "flaky", "user_data_change", &endpoint)).await;
+    assert_eq!(stack.post_json("/v1/events", &user_updated("e1")).await.status, 202);
+    let item = stack.pending_after_attempt(1).await;
+    let swept = stack.invoke(Name::Sweeper, json!({})).await.expect("an answer");
+    assert_eq!(swept["due"], 0, "the wake-up is under way");
+
+    stack.turn_the_clock(item["pk"].as_s().expect("an ID")).await;
+    let swept = stack.invoke(Name::Sweeper, json!({})).await.expect("an answer");
+    assert_eq!(
+        swept,
+        json!({"due": 1, "woken": 1, "taken": 0, "unconfirmed": 0, "isComplete": true})
+    );
+    // The queue, its poller and the delivery function do the rest.
+    assert_eq!(flaky.wait_for(2).await[1].header("webhook-attempt"), Some("2"));
+    stack.ledger_is_empty().await;
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a_sweep_without_its_table_fails_and_says_so() {
+    let stack = Stack::start().await;
+    stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
+    let failed = stack.invoke(Name::Sweeper, json!({})).await;
+    let said = failed.map_err(|error| error.to_string()).expect_err("a failure");
+    assert!(said.contains("the deliveries table could not be read or written"), "{said}");
     stack.stop().await;
 }
 

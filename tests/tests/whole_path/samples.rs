@@ -98,6 +98,11 @@ async fn every_enrich_payload_has_its_answer() {
     snapshot(Name::Enrich, "enrich").await;
 }
 
+#[tokio::test]
+async fn every_sweeper_payload_has_its_answer() {
+    snapshot(Name::Sweeper, "sweeper").await;
+}
+
 #[test]
 fn there_is_a_request_and_a_payload_for_every_event_type() {
     for kind in EventType::ALL {

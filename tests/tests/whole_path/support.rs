@@ -96,12 +96,18 @@ impl Stack {
         tokio::time::timeout(PATIENCE, wait).await.expect("the ledger has it")
     }
 
+    /// Waits until nothing is left in the ledger.
+    pub(crate) async fn ledger_is_empty(&self) {
+        let wait = async { while !self.ledger().await.is_empty() {} };
+        tokio::time::timeout(PATIENCE, wait).await.expect("the ledger empties");
+    }
+
     /// Makes a pending delivery due, as if its time had come.
     pub(crate) async fn turn_the_clock(&self, delivery_id: &str) {
         let update = self.local.clients().dynamodb.update_item().table_name("deliveries");
         update
             .key("pk", AttributeValue::S(delivery_id.to_owned()))
-            .update_expression("SET nextAt = :now")
+            .update_expression("SET nextAt = :now, wokenUntil = :now")
             .expression_attribute_values(":now", AttributeValue::N("1".to_owned()))
             .send()
             .await

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError};
+use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError, SweepPorts};
 use adapters::settings::{self, SettingsError};
 use adapters::{clock, queue};
 use domain::egress::EgressPolicy;
@@ -26,6 +26,8 @@ pub enum Name {
     Delivery,
     /// Decides logins.
     Enrich,
+    /// Wakes deliveries that are due.
+    Sweeper,
 }
 
 impl Name {
@@ -36,13 +38,14 @@ impl Name {
             Self::Ingest => "IngestFunction",
             Self::Delivery => "DeliveryFunction",
             Self::Enrich => "EnrichFunction",
+            Self::Sweeper => "SweeperFunction",
         }
     }
 
     /// The function of this logical ID.
     #[must_use]
     pub fn of_logical_id(logical_id: &str) -> Option<Self> {
-        [Self::Ingest, Self::Delivery, Self::Enrich]
+        [Self::Ingest, Self::Delivery, Self::Enrich, Self::Sweeper]
             .into_iter()
             .find(|name| name.logical_id() == logical_id)
     }
@@ -76,7 +79,7 @@ pub enum InvokeError {
     Function(String),
 }
 
-/// The three functions, started.
+/// The functions, started.
 pub struct Functions {
     names: EventTypeNames,
     ingest: (IngestPorts, u64),
@@ -85,6 +88,7 @@ pub struct Functions {
     retries_queue: String,
     enrich: (EnrichPorts, u64),
     enrich_settings: domain::enrich::Settings,
+    sweeper: (SweepPorts, u64),
 }
 
 const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
@@ -98,6 +102,7 @@ impl Functions {
         let (ingest, ingest_ms) = declared(stack, Name::Ingest, aws)?;
         let (delivery, delivery_ms) = declared(stack, Name::Delivery, aws)?;
         let (enrich, enrich_ms) = declared(stack, Name::Enrich, aws)?;
+        let (sweeper, sweeper_ms) = declared(stack, Name::Sweeper, aws)?;
         let names = settings::event_type_names(&ingest)?;
         let delivery_ports =
             DeliveryPorts::new(&delivery, names.clone(), EGRESS, STALENESS_MAX_MS)?;
@@ -113,6 +118,7 @@ impl Functions {
             },
             retries_queue: queue::name_of(&settings::required(&delivery, "RETRIES_QUEUE_URL")?),
             enrich: (enrich_ports, enrich_ms),
+            sweeper: (SweepPorts::new(&sweeper)?, sweeper_ms),
             enrich_settings: domain::enrich::Settings {
                 issuer: settings::issuer(&enrich)?,
                 names: names.clone(),
@@ -158,6 +164,13 @@ impl Functions {
                     Ok(reply) => Ok(serde_json::to_value(reply)?),
                     Err(never) => match never {},
                 }
+            }
+            Name::Sweeper => {
+                let (ports, timeout_ms) = &self.sweeper;
+                let event =
+                    LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
+                let swept = sweeper::handle(event, ports).await;
+                swept.map_err(|error| InvokeError::Function(error.to_string()))
             }
         }
     }

@@ -17,6 +17,7 @@ pub mod demo;
 pub mod functions;
 mod pollers;
 pub mod samples;
+mod schedule;
 mod server;
 pub mod target;
 pub mod template;
@@ -34,6 +35,7 @@ use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws::Endpoint;
 use functions::{Functions, FunctionsError};
 use pollers::Pollers;
+use schedule::Schedules;
 use server::Server;
 use target::{Signer, Target, Verifier};
 use template::{Stack, TemplateError};
@@ -90,6 +92,9 @@ pub enum StartError {
     /// The functions' settings are not complete.
     #[error("the functions do not start: {0}")]
     Functions(#[from] FunctionsError),
+    /// A schedule of the template is not one that is understood here.
+    #[error("{0:?} is no schedule of whole minutes, such as rate(1 minute)")]
+    Schedule(String),
     /// The signing keys or the sample subscriptions cannot be stored.
     #[error("the first rows cannot be written: {0}")]
     Seed(String),
@@ -110,6 +115,7 @@ pub struct Local {
     api_server: Server,
     target_server: Server,
     pollers: Pollers,
+    schedules: Schedules,
     clients: Clients,
 }
 
@@ -145,7 +151,18 @@ impl Local {
         let target_server = Server::serve(target_listener, Arc::clone(&target).router());
         samples::subscribe(&stack, &clients, target_server.url()).await?;
         let pollers = Pollers::start(&stack, aws.account(), &clients.sqs, &functions);
-        Ok(Self { aws, stack, functions, target, api_server, target_server, pollers, clients })
+        let schedules = Schedules::start(&stack, &functions)?;
+        Ok(Self {
+            aws,
+            stack,
+            functions,
+            target,
+            api_server,
+            target_server,
+            pollers,
+            schedules,
+            clients,
+        })
     }
 
     /// The API's URL, without a trailing slash.
@@ -193,6 +210,7 @@ impl Local {
     /// Stops everything, the API first, so that nothing accepted is left without its queue.
     pub async fn stop(self) -> Result<(), aws::StopError> {
         self.api_server.stop().await;
+        self.schedules.stop();
         self.pollers.stop().await;
         self.target_server.stop().await;
         self.aws.stop().await

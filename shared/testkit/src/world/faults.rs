@@ -26,6 +26,12 @@ pub enum Call {
     Send,
     /// Reading the published keys.
     PublishedKeys,
+    /// Reading a page of the due-time index.
+    Due,
+    /// Marking a due item.
+    Mark,
+    /// The sweeper's sending of wake-ups: all entries of one call.
+    WakeAll,
 }
 
 /// What goes wrong with a call.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use domain::delivery::Recorded;
 use domain::id::DeliveryId;
-use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State};
+use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, due_bucket};
 use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
+use domain::sweep::{DueItem, Page, Position, woken_until};
 use domain::time::Timestamp;
 
 #[derive(Default)]
@@ -15,6 +16,7 @@ pub(super) struct Ledger(BTreeMap<DeliveryId, Row>);
 struct Row {
     item: LedgerItem,
     lease_until: Option<Timestamp>,
+    woken_until: Option<Timestamp>,
     is_spoiled: bool,
 }
 
@@ -45,7 +47,8 @@ impl Ledger {
         if self.0.contains_key(&item.delivery_id) {
             return Recorded::AlreadyThere;
         }
-        let row = Row { item: item.clone(), lease_until: None, is_spoiled: false };
+        let woken_until = woken(&item.state, item.updated_at);
+        let row = Row { item: item.clone(), lease_until: None, woken_until, is_spoiled: false };
         self.0.insert(item.delivery_id.clone(), row);
         Recorded::New
     }
@@ -86,7 +89,69 @@ impl Ledger {
                 row.item.state = state.clone();
                 row.item.updated_at = now;
                 row.lease_until = None;
+                row.woken_until = woken(state, now);
             }
         }
+    }
+
+    /// A page of a bucket, oldest first, of at most this many items.
+    pub(super) fn page(
+        &self,
+        bucket: u64,
+        now: Timestamp,
+        after: Option<&Position>,
+        items_max: usize,
+    ) -> Page {
+        let is_behind = |at: Timestamp, id: &DeliveryId| {
+            after.is_none_or(|after| (at, id) > (after.next_at, &after.delivery_id))
+        };
+        let mut items: Vec<DueItem> = self
+            .0
+            .values()
+            .filter(|row| due_bucket(&row.item.delivery_id) == bucket)
+            .filter_map(Row::due)
+            .filter(|item| item.next_at <= now && is_behind(item.next_at, &item.delivery_id))
+            .collect();
+        items.sort_by(|a, b| (a.next_at, &a.delivery_id).cmp(&(b.next_at, &b.delivery_id)));
+        let is_last = items.len() <= items_max;
+        items.truncate(items_max);
+        let position = |item: &DueItem| Position {
+            delivery_id: item.delivery_id.clone(),
+            next_at: item.next_at,
+        };
+        let next = items.last().filter(|_| !is_last).map(position);
+        // As the real index: the filter comes after the page was cut.
+        items.retain(|item| item.woken_until.is_none_or(|until| until < now));
+        Page { items, next }
+    }
+
+    pub(super) fn mark(&mut self, found: &DueItem, woken_until: Timestamp) -> bool {
+        let Some(row) = self.0.get_mut(&found.delivery_id) else { return false };
+        let stands = row.due().as_ref() == Some(found);
+        if stands {
+            row.woken_until = Some(woken_until);
+        }
+        stands
+    }
+}
+
+impl Row {
+    /// The row as the index has it; `None` of one that is not pending.
+    fn due(&self) -> Option<DueItem> {
+        let State::Pending { next_at } = self.item.state else { return None };
+        Some(DueItem {
+            delivery_id: self.item.delivery_id.clone(),
+            subscription_id: self.item.subscription_id.clone(),
+            attempt: self.item.attempt,
+            next_at,
+            woken_until: self.woken_until,
+        })
+    }
+}
+
+fn woken(state: &State, written_at: Timestamp) -> Option<Timestamp> {
+    match state {
+        State::Pending { next_at } => woken_until(*next_at, written_at),
+        State::Dead { .. } => None,
     }
 }

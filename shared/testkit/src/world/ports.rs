@@ -22,12 +22,12 @@ use super::targets::Reaction;
 use super::{State, World};
 
 /// A call that failed: not done, or done and nobody told.
-struct Failed;
+pub(super) struct Failed;
 
 impl World {
     /// One call: the request travels, the effect takes place unless a fault says otherwise, the
     /// answer travels.
-    async fn call<T: Send>(
+    pub(super) async fn call<T: Send>(
         &self,
         call: Call,
         effect: impl FnOnce(&mut State) -> T + Send,

@@ -1,0 +1,62 @@
+//! What the sweeper is given.
+
+use domain::delivery::OurFault;
+use domain::ingest::{Outgoing, Sent};
+use domain::message::QueueMessage;
+use domain::sweep::{DueItem, Page, Ports, Position};
+use domain::time::Timestamp;
+
+use super::StartError;
+use crate::aws::{self, CallLimits};
+use crate::clock;
+use crate::due::DueIndex;
+use crate::queue::Queue;
+use crate::settings::{Strings, required};
+
+/// The index of due deliveries, and the queue that wakes them.
+pub struct SweepPorts {
+    due: DueIndex,
+    retries: Queue,
+}
+
+impl SweepPorts {
+    /// From `DELIVERIES_TABLE`, `RETRIES_QUEUE_URL` and AWS's own variables.
+    pub fn new(strings: &impl Strings) -> Result<Self, StartError> {
+        let config = aws::config(strings, CallLimits::DELIVERY)?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let sqs = aws_sdk_sqs::Client::new(&config);
+        Ok(Self {
+            due: DueIndex::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
+            retries: Queue::new(sqs, required(strings, "RETRIES_QUEUE_URL")?),
+        })
+    }
+}
+
+impl Ports for SweepPorts {
+    fn now(&self) -> Timestamp {
+        clock::now()
+    }
+
+    async fn due(
+        &self,
+        bucket: u64,
+        now: Timestamp,
+        after: Option<&Position>,
+    ) -> Result<Page, OurFault> {
+        self.due.page(bucket, now, after).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, OurFault> {
+        self.due.mark(item, woken_until).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {
+        let message = |item: &DueItem| Outgoing {
+            group: item.subscription_id.to_string(),
+            body: QueueMessage::RetryV1(item.wakeup()).to_body(),
+            event_ids: Vec::new(),
+        };
+        let messages: Vec<Outgoing> = items.iter().map(message).collect();
+        self.retries.send_all(&messages).await
+    }
+}

@@ -1,0 +1,54 @@
+//! The sweeper's ports on the world.
+
+use domain::delivery::{OurFault, Queue};
+use domain::ingest::Sent;
+use domain::limits::SWEEP_PAGE_ITEMS;
+use domain::message::QueueMessage;
+use domain::sweep::{DueItem, Page, Ports, Position};
+use domain::time::Timestamp;
+
+use super::faults::Call;
+use super::ports::Failed;
+use super::queues::Draft;
+use super::{State, World};
+
+impl Ports for World {
+    fn now(&self) -> Timestamp {
+        World::now(self)
+    }
+
+    async fn due(
+        &self,
+        bucket: u64,
+        now: Timestamp,
+        after: Option<&Position>,
+    ) -> Result<Page, OurFault> {
+        let items_max = usize::try_from(SWEEP_PAGE_ITEMS).expect("a page has items");
+        let page = self.call(Call::Due, |state| state.ledger.page(bucket, now, after, items_max));
+        page.await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, OurFault> {
+        let mark = self.call(Call::Mark, |state| state.ledger.mark(item, woken_until));
+        mark.await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {
+        let send_all = |state: &mut State| {
+            let refused = state.faults.refused();
+            let send = |(entry, item): (usize, &DueItem)| {
+                if refused.contains(&entry) {
+                    return Sent::Unconfirmed;
+                }
+                let body = QueueMessage::RetryV1(item.wakeup()).to_body();
+                let group = Some(item.subscription_id.to_string());
+                let draft = Draft { group, ..Draft::of(body) };
+                state.queues.send(Queue::Retries.into(), draft, state.now);
+                Sent::Confirmed
+            };
+            items.iter().enumerate().map(send).collect()
+        };
+        let sent = self.call(Call::WakeAll, send_all).await;
+        sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; items.len()])
+    }
+}

@@ -1,0 +1,175 @@
+//! The sweeper: long waits and lost wake-ups, and no item woken twice without need.
+
+use domain::delivery::{Invocation, OurFault, Queue, Settings};
+use domain::ledger::State;
+use domain::limits::{SWEEP_RELEASE_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS};
+use domain::retry::Schedule;
+use domain::sweep::{self, Swept};
+use domain::time::{Deadline, Timestamp};
+use testkit::crash::polled;
+use testkit::poller::work_visible;
+use testkit::samples::events_body;
+use testkit::world::{Call, Fault, Reaction, World};
+
+use crate::{
+    TARGET, attempts, dead_for, only_item, only_wakeup, settings, world_after_a_failure, world_with,
+};
+
+const MINUTE_MS: u64 = 60_000;
+const UNBOUNDED: Invocation = Invocation { deadline: None };
+
+async fn sweep(world: &World) -> Swept {
+    sweep::run(UNBOUNDED, SWEEP_RELEASE_MAX, world).await
+}
+
+/// A world in which the wake-up after the first attempt got lost.
+async fn world_without_its_wakeup() -> World {
+    let world = world_after_a_failure([]).await;
+    let id = only_wakeup(&world).id;
+    world.delete(Queue::Retries, &id);
+    world
+}
+
+fn due_at(world: &World) -> Timestamp {
+    match only_item(world).state {
+        State::Pending { next_at } => next_at,
+        State::Dead { reason } => unreachable!("dead: {reason}"),
+    }
+}
+
+/// One minute after the other: the sweeper's tick, and everything that is visible.
+async fn live(world: &World, minutes: u64) {
+    live_with(world, minutes, &settings()).await;
+}
+
+async fn live_with(world: &World, minutes: u64, settings: &Settings) {
+    for _ in 0..minutes {
+        world.advance_ms(MINUTE_MS);
+        let swept = sweep(world).await;
+        assert_eq!((swept.fault, swept.is_complete), (None, true));
+        work_visible(world, settings).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lost_wake_up_is_found_two_minutes_after_its_time_and_not_before() {
+    let world = world_without_its_wakeup().await;
+    world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS));
+    assert_eq!(sweep(&world).await.due, 0, "it may still be under way");
+    world.advance_ms(1);
+    let swept = sweep(&world).await;
+    assert_eq!((swept.due, swept.woken, swept.taken), (1, 1, 0));
+    assert_eq!(swept.oldest_ms, WAKE_UP_LOST_MS + 1);
+    work_visible(&world, &settings()).await;
+    assert_eq!(attempts(&world, TARGET), [1, 2]);
+    assert!(world.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn the_patient_schedule_is_walked_to_its_end_and_each_attempt_is_made_once() {
+    let world = world_with([]);
+    world.react_always(TARGET, Reaction::status(503));
+    let patient = Settings { schedule: Schedule::Patient, ..settings() };
+    work_visible(&world, &patient).await;
+    live_with(&world, 5 * 24 * 60, &patient).await;
+    assert_eq!(attempts(&world, TARGET), (1..=12).collect::<Vec<_>>());
+    assert_eq!(dead_for(&world).as_deref(), Some("exhausted:http_503"));
+    let base_s = [30, 60, 120, 300, 900, 3_600, 10_800, 21_600, 43_200, 86_400, 86_400];
+    let at: Vec<u64> = world.posts().iter().map(|post| post.at.as_ms()).collect();
+    for (pair, base_s) in at.windows(2).zip(base_s) {
+        let waited_ms = pair[1] - pair[0];
+        assert!(waited_ms >= base_s * 800, "{waited_ms} ms instead of {base_s} s");
+        assert!(
+            waited_ms <= base_s * 1_200 + 2 * MINUTE_MS,
+            "{waited_ms} ms instead of {base_s} s"
+        );
+    }
+}
+
+#[tokio::test]
+async fn f11_of_two_sweepers_at_once_one_wakes_each_item() {
+    let world = world_without_its_wakeup().await;
+    world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS + 1));
+    let (one, other) = tokio::join!(sweep(&world), sweep(&world));
+    assert_eq!((one.woken + other.woken, one.taken + other.taken), (1, 1));
+    assert_eq!(world.messages(Queue::Retries).len(), 1);
+}
+
+#[tokio::test]
+async fn f10_a_sweeper_that_crashes_anywhere_leaves_the_item_to_the_next_one() {
+    for polls in 1..40 {
+        let world = world_without_its_wakeup().await;
+        world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS + 1));
+        let is_through = polled(polls, sweep(&world)).is_some();
+        live(&world, 6).await;
+        assert_eq!(attempts(&world, TARGET), [1, 2], "after {polls} polls");
+        assert!(world.ledger().is_empty());
+        if is_through {
+            return;
+        }
+    }
+    unreachable!("the sweep has fewer awaits");
+}
+
+#[tokio::test]
+async fn f02_wake_ups_that_the_queue_refused_are_sent_again() {
+    let world = World::new(5);
+    for subscription in 0..3 {
+        let url = format!("https://target-{subscription}.example.com/hook");
+        world.subscribe(&format!("s{subscription}"), &url);
+        world.script(&url, [Reaction::status(500)]);
+    }
+    world.put(Queue::Events, events_body(&["e1"]));
+    work_visible(&world, &settings()).await;
+    for message in world.messages(Queue::Retries) {
+        world.delete(Queue::Retries, &message.id);
+    }
+    world.advance_ms(10 * MINUTE_MS);
+    world.refuse_entries([1]);
+    let swept = sweep(&world).await;
+    assert_eq!((swept.due, swept.woken, swept.unconfirmed), (3, 2, 1));
+    world.heal();
+    live(&world, 5).await;
+    assert!(world.ledger().is_empty());
+    assert_eq!(world.posts().len(), 6, "each target twice");
+}
+
+#[tokio::test]
+async fn f03_a_ledger_that_is_down_is_said_and_what_can_be_read_is_woken() {
+    let world = world_without_its_wakeup().await;
+    world.advance_ms(10 * MINUTE_MS);
+    world.fault_always(Call::Due, Fault::NotDone);
+    assert_eq!(sweep(&world).await.fault, Some(OurFault::Ledger));
+    world.heal();
+    world.fault_next(Call::Mark, [Some(Fault::NotDone)]);
+    let swept = sweep(&world).await;
+    assert_eq!((swept.due, swept.woken, swept.fault), (1, 0, Some(OurFault::Ledger)));
+    live(&world, 1).await;
+    assert!(world.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a_sweep_stops_before_its_invocation_does() {
+    let world = world_without_its_wakeup().await;
+    world.advance_ms(10 * MINUTE_MS);
+    let deadline = Some(Deadline::at(world.now().plus_ms(SWEEP_RESERVE_MS - 1)));
+    let swept = sweep::run(Invocation { deadline }, SWEEP_RELEASE_MAX, &world).await;
+    assert_eq!((swept.woken, swept.is_complete), (0, false));
+    let deadline = Some(Deadline::at(world.now().plus_ms(SWEEP_RESERVE_MS)));
+    assert_eq!(sweep::run(Invocation { deadline }, SWEEP_RELEASE_MAX, &world).await.woken, 1);
+}
+
+#[tokio::test]
+async fn pages_are_followed_and_the_cap_holds_back_the_rest_for_the_next_tick() {
+    let world = World::new(6);
+    // More than a page in every bucket.
+    let items = 16 * 130;
+    for index in 0..items {
+        world.put_pending(&format!("e{index}"), world.now().minus_ms(MINUTE_MS));
+    }
+    let swept = sweep::run(UNBOUNDED, 1_000, &world).await;
+    assert_eq!((swept.woken, swept.is_complete), (1_000, false));
+    let rest = sweep(&world).await;
+    assert_eq!((rest.woken, rest.taken, rest.is_complete), (items - 1_000, 0, true));
+    assert_eq!(world.messages(Queue::Retries).len(), items);
+}
