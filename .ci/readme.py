@@ -148,6 +148,8 @@ def main():
     answers = run(block("invoke"))
     assert '"statusCode": 202' in answers and '"action": "allow"' in answers, answers
 
+    assert "20 histories held, 0 did not." in run(block("simulate"))
+
     # `.ci/run` runs the tests itself.
     unused = BLOCKS.keys() - USED - {"tests"}
     assert not unused, f"blocks of README.md that nothing runs: {unused}"

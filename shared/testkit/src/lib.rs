@@ -6,6 +6,7 @@
 //! - [`crash`]: drops a future where it waits.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`contract`]: the ledger's promises, written once, for the world and for the real one.
+//! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
 //! - [`samples`]: events, subscriptions and settings that say nothing special.
 //!
 //! Nothing here sleeps or reads a clock. A test kit that meets what cannot be panics, and so
@@ -13,9 +14,12 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
 
+mod chance;
+pub mod checker;
 pub mod contract;
 pub mod crash;
 pub mod poller;
 pub mod receiver;
 pub mod samples;
+pub mod simulation;
 pub mod world;

@@ -34,6 +34,7 @@ use domain::scope::Scope;
 use domain::time::Timestamp;
 use serde_json::Value;
 
+use crate::chance::Chance;
 use crate::samples;
 use faults::Faults;
 use ledger::Ledger;
@@ -52,7 +53,9 @@ pub struct World {
 
 struct State {
     now: Timestamp,
-    chance: u64,
+    chance: Chance,
+    faults_per_mille: u32,
+    faults_injected: usize,
     subscriptions: SubscriptionRows,
     ledger: Ledger,
     queues: Queues,
@@ -67,7 +70,9 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let state = State {
             now: samples::START,
-            chance: seed,
+            chance: Chance::new(seed),
+            faults_per_mille: 0,
+            faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
             ledger: Ledger::default(),
             queues: Queues::default(),
@@ -237,7 +242,21 @@ impl World {
 
     /// Ends all faults. Targets' scripts stay.
     pub fn heal(&self) {
-        self.lock().faults = Faults::default();
+        let mut state = self.lock();
+        state.faults = Faults::default();
+        state.faults_per_mille = 0;
+    }
+
+    /// Lets this many of a thousand calls fail, by the seed's dice: half of them are not done, half
+    /// are done and nobody told.
+    pub fn misbehave(&self, faults_per_mille: u32) {
+        self.lock().faults_per_mille = faults_per_mille;
+    }
+
+    /// How many calls failed by chance.
+    #[must_use]
+    pub fn faults_injected(&self) -> usize {
+        self.lock().faults_injected
     }
 
     /// How many calls of this kind were begun, whatever became of them.
@@ -250,9 +269,18 @@ impl World {
 impl State {
     /// `SplitMix64`: small, and any seed is a good one.
     fn roll(&mut self) -> u64 {
-        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (self.chance ^ (self.chance >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.chance.next()
+    }
+
+    /// The fault of a call that is made now: scripted, or by chance.
+    fn fault_of(&mut self, call: Call) -> Option<Fault> {
+        if let Some(scripted) = self.faults.of(call) {
+            return Some(scripted);
+        }
+        let happens = self.chance.happens(self.faults_per_mille);
+        happens.then(|| {
+            self.faults_injected += 1;
+            if self.chance.happens(500) { Fault::NotDone } else { Fault::ReplyLost }
+        })
     }
 }

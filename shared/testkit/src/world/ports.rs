@@ -45,7 +45,7 @@ impl World {
     ) -> Result<T, Failed> {
         let mut state = self.lock();
         *state.calls.entry(call).or_default() += 1;
-        match state.faults.of(call) {
+        match state.fault_of(call) {
             None => Ok(effect(&mut state)),
             Some(Fault::NotDone) => Err(Failed),
             Some(Fault::ReplyLost) => {
