@@ -150,6 +150,10 @@ def main():
 
     assert "20 histories held, 0 did not." in run(block("simulate"))
 
+    readme = (ROOT / "README.md").read_text()
+    fences = re.findall(r"^```(?:sh|python|js)$", readme, re.M)
+    excused = re.findall(r"^<!-- not run: .+ -->\n```sh$", readme, re.M)
+    assert len(fences) == len(BLOCKS) + len(excused), "a block of README.md says not how it is run"
     # `.ci/run` runs the tests itself.
     unused = BLOCKS.keys() - USED - {"tests"}
     assert not unused, f"blocks of README.md that nothing runs: {unused}"

@@ -124,19 +124,30 @@ fn log(report: &Report) {
         outcome,
         elapsed_ms,
         disposition,
+        has_disabled,
     } = report;
     let (state, next_at_ms, reason) = match disposition {
         Disposition::Delivered => ("delivered", None, None),
+        Disposition::InLedger => ("in_ledger", None, None),
         Disposition::Retrying { next_at } => ("retrying", Some(next_at.as_ms()), None),
         Disposition::Dead(reason) => ("dead", None, Some(reason.to_string())),
     };
+    if *has_disabled {
+        // Loudly: nothing is switched off in silence.
+        tracing::error!(
+            scope = scope.key(), %subscription_id, %delivery_id,
+            "a subscription is disabled: its target answered 410 and wants nothing more"
+        );
+    }
     let outcome = outcome.map(|outcome| outcome.to_string());
     let (kind, scope) = (kind.name(), scope.key());
     match disposition {
-        Disposition::Delivered | Disposition::Retrying { .. } => tracing::info!(
-            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
-            state, next_at_ms, "an attempt was made"
-        ),
+        Disposition::Delivered | Disposition::InLedger | Disposition::Retrying { .. } => {
+            tracing::info!(
+                %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+                state, next_at_ms, "an attempt was made"
+            );
+        }
         Disposition::Dead(_) => tracing::warn!(
             %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
             state, reason, "a delivery is a dead letter"

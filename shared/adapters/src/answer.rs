@@ -11,8 +11,9 @@ use domain::limits::POINTER_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// An HTTP answer, ready to be put into whatever envelope the caller expects.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// An HTTP answer, ready to be put into whatever envelope the caller expects. No `Debug`: its body
+/// may hold claims.
+#[derive(Clone, PartialEq, Eq)]
 pub struct HttpAnswer {
     /// The status code.
     pub status: u16,

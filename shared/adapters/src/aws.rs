@@ -36,7 +36,7 @@ pub struct CallLimits {
 impl CallLimits {
     /// Ingest answers within 2 s, whatever SQS does.
     pub const INGEST: Self = Self { operation_ms: 1_700, attempt_ms: 800, attempts: 3 };
-    /// Delivery has a reserve of 3 s for its books: two calls, one after the other.
+    /// Delivery has a reserve for its books: two calls, one after the other.
     pub const DELIVERY: Self = Self { operation_ms: 1_400, attempt_ms: 600, attempts: 3 };
     /// Enrich's own deadline is tighter; this is only the backstop.
     pub const ENRICH: Self = Self { operation_ms: 1_500, attempt_ms: 500, attempts: 3 };

@@ -67,7 +67,11 @@ impl DueIndex {
             }
             due
         });
-        let next = output.last_evaluated_key.as_ref().and_then(position_of);
+        let next = match &output.last_evaluated_key {
+            None => None,
+            // Without it, what is behind would go unseen.
+            Some(key) => Some(position_of(key).ok_or(Unavailable)?),
+        };
         Ok(Page { items: read.collect(), next })
     }
 

@@ -110,7 +110,7 @@ impl KeySets {
                 let until = if has_key { patience } else { deadline };
                 let fetched = self.fetch(url, until).await;
                 if has_key || fetched.is_some() || until.left_ms(clock::now()) > 0 {
-                    memory.asked_at = Some(now);
+                    memory.asked_at = Some(clock::now());
                 }
                 if let Some(keys) = fetched {
                     memory.read = Some((now, Arc::new(keys)));

@@ -259,8 +259,11 @@ fn claimed(item: &Item, wakeup: &Wakeup, until: Timestamp) -> Claim {
     if let Some(item) = pending_item(item) {
         Claim::Claimed(Box::new(item), lease)
     } else {
-        tracing::error!(delivery_id = %wakeup.delivery_id, "a ledger item cannot be read");
-        Claim::Unreadable
+        tracing::error!(
+            delivery_id = %wakeup.delivery_id,
+            "a ledger item cannot be read and becomes a dead letter"
+        );
+        Claim::Unreadable(lease)
     }
 }
 

@@ -3,9 +3,8 @@
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use domain::id::SubscriptionId;
-use domain::ingest::{Outgoing, Sent};
 use domain::limits::{BATCH_ENTRIES_MAX, MESSAGE_BYTES_MAX};
-use domain::message::{Events, QueueMessage, Unreadable, Wakeup};
+use domain::message::{Events, QueueMessage, Sent, Unreadable, Wakeup};
 use futures_util::future::join_all;
 
 use crate::aws::sentence;
@@ -19,6 +18,15 @@ pub struct Refused;
 #[must_use]
 pub fn name_of(url: &str) -> String {
     url.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+/// A message and its fair queue's group.
+#[derive(Clone, Copy)]
+pub struct Grouped<'a> {
+    /// At most 128 characters of SQS's alphabet.
+    pub group: &'a str,
+    /// The message.
+    pub body: &'a str,
 }
 
 /// One queue, by its URL.
@@ -36,20 +44,20 @@ impl Queue {
 
     /// Sends messages in as few batches as SQS's limits allow, all batches at once, and says of
     /// each message whether the queue confirmed it.
-    pub async fn send_all(&self, messages: &[Outgoing]) -> Vec<Sent> {
+    pub async fn send_all(&self, messages: &[Grouped<'_>]) -> Vec<Sent> {
         let sizes: Vec<usize> = messages.iter().map(|message| message.body.len()).collect();
         let batches = batches(&sizes);
         let sent = join_all(batches.iter().map(|range| self.send_batch(&messages[range.clone()])));
         sent.await.concat()
     }
 
-    async fn send_batch(&self, messages: &[Outgoing]) -> Vec<Sent> {
+    async fn send_batch(&self, messages: &[Grouped<'_>]) -> Vec<Sent> {
         let mut sent = vec![Sent::Unconfirmed; messages.len()];
         let entries = messages.iter().enumerate().map(|(index, message)| {
             SendMessageBatchRequestEntry::builder()
                 .id(index.to_string())
-                .message_body(&message.body)
-                .message_group_id(&message.group)
+                .message_body(message.body)
+                .message_group_id(message.group)
                 .build()
                 .expect("ID and body are given")
         });

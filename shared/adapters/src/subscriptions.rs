@@ -4,15 +4,18 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::AttributeValue;
 use domain::event_type::EventTypeNames;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use domain::scope::Scope;
-use domain::subscription::Subscriptions;
+use domain::subscription::{Subscription, Subscriptions};
 use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::clock;
-use crate::item::{s, to_json};
+use crate::item::{n, s, to_json};
 
 /// Scopes remembered at once. Beyond it the cache starts anew: memory stays bounded.
 const SCOPES_MAX: usize = 1_000;
@@ -74,6 +77,39 @@ impl SubscriptionTable {
         // Age counts from before the Query was sent: that is what the answer is a picture of.
         *read = Some(Read { at: now, subscriptions: Arc::clone(&subscriptions) });
         Ok(subscriptions)
+    }
+
+    /// Sets `enabled` to false, with when and why beside it, if the row still has this endpoint.
+    /// `false` when the table could not be written.
+    pub async fn disable(&self, subscription: &Subscription, reason: &str) -> bool {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(subscription.scope.key()))
+            .key("sk", s(subscription.sort_key()))
+            .update_expression("SET enabled = :no, disabledAt = :now, disabledReason = :reason")
+            .condition_expression("endpoint = :endpoint")
+            .expression_attribute_values(":no", AttributeValue::Bool(false))
+            .expression_attribute_values(":now", n(clock::now().as_ms()))
+            .expression_attribute_values(":reason", s(reason))
+            .expression_attribute_values(":endpoint", s(&subscription.endpoint))
+            .send()
+            .await;
+        // Nothing remembered may speak for the row as it was.
+        *self.slot(&subscription.scope).lock().await = None;
+        match update {
+            Ok(_) => true,
+            Err(SdkError::ServiceError(refused))
+                if matches!(refused.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
+            {
+                false
+            }
+            Err(error) => {
+                tracing::error!(error = sentence(&error), "a subscription could not be disabled");
+                false
+            }
+        }
     }
 
     fn is_fresh(&self, read: &Read, now: Timestamp) -> bool {

@@ -30,7 +30,7 @@ use crate::notification::{Issuer, WebhookHeaders};
 use crate::outcome::Outcome;
 use crate::retry::{Dice, Schedule};
 use crate::scope::Scope;
-use crate::subscription::Subscriptions;
+use crate::subscription::{Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
 
 /// What delivery needs from outside. Every call is bounded in time by whoever implements it.
@@ -53,6 +53,11 @@ pub trait Ports: Sync {
         algorithm: Algorithm,
         payload: &str,
     ) -> impl Future<Output = Result<Compact, OurFault>> + Send;
+
+    /// Disables a subscription whose target has said that it wants nothing more, if the row still
+    /// has the endpoint that said so. `false` when it could not be done; the next delivery tries
+    /// again.
+    fn disable(&self, subscription: &Subscription) -> impl Future<Output = bool> + Send;
 
     /// Makes one POST and says what came of it, at the deadline at the latest.
     fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
@@ -221,6 +226,8 @@ pub struct Report {
     pub elapsed_ms: u64,
     /// Where that leaves the delivery.
     pub disposition: Disposition,
+    /// Whether it ended the subscription.
+    pub has_disabled: bool,
 }
 
 /// Where an attempt leaves its delivery.
@@ -235,6 +242,9 @@ pub enum Disposition {
     },
     /// It is a dead letter.
     Dead(Reason),
+    /// The attempt failed, and the ledger had an item of the delivery already: the record reached
+    /// us a second time. What the item says counts.
+    InLedger,
 }
 
 /// Works one record of one of the two queues.

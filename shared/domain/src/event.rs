@@ -11,7 +11,8 @@ use crate::time::Timestamp;
 
 /// A fact that a source reported. Its JSON is what queue messages and the ledger carry.
 ///
-/// `data` is kept to the byte as the source wrote it. No `Debug`: it may hold personal data and
+/// `data` is kept to the byte as the source wrote it (two characters that no queue takes travel as
+/// their escapes, see `message`). No `Debug`: it may hold personal data and
 /// bearer credentials (`verification.url`).
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -10,6 +10,7 @@ use std::future::Future;
 
 use crate::event_type::{EventTypeNames, Source};
 use crate::id::EventId;
+use crate::message::Sent;
 use crate::time::Timestamp;
 
 pub use pack::Outgoing;
@@ -29,15 +30,6 @@ pub trait Ports: Sync {
 
     /// The public keys as a JWK Set; `None` when they cannot be read now.
     fn published_keys(&self) -> impl Future<Output = Option<String>> + Send;
-}
-
-/// What became of one message.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
-    /// The queue has it.
-    Confirmed,
-    /// The queue refused it, could not be reached, or did not answer in time.
-    Unconfirmed,
 }
 
 /// What the producer is told.

@@ -1,7 +1,7 @@
 //! The ledger: deliveries that are not done. One that succeeds at once never gets here.
 //!
-//! An item is the truth about its delivery; a wake-up only claims it. Every change is a
-//! compare-and-set on (attempt, lease), so that of two twins one finds the claim taken.
+//! An item is the truth about its delivery; a wake-up only claims it. Every change of a delivery
+//! is a compare-and-set on (attempt, lease), so that of two twins one finds the claim taken.
 
 use sha2::{Digest as _, Sha256};
 
@@ -58,6 +58,9 @@ pub enum Reason {
     /// The subscription was switched off while the delivery waited.
     #[error("subscription_disabled")]
     SubscriptionDisabled,
+    /// The item itself cannot be read by this release. It is kept as it is.
+    #[error("item_unreadable")]
+    Unreadable,
     /// The subscription no longer listens to events of this kind.
     #[error("subscription_changed")]
     SubscriptionChanged,
@@ -93,8 +96,8 @@ pub enum Claim {
     },
     /// Someone else has it, or it has moved on, or it is done.
     Taken,
-    /// What stands there cannot be read. It stays there; nothing is lost.
-    Unreadable,
+    /// It is ours, and cannot be read.
+    Unreadable(Lease),
 }
 
 /// How a claimed item is left.

@@ -66,8 +66,12 @@ pub const DUE_TOLERANCE_MS: u64 = 1_000;
 /// A wake-up that has not been heard of this long after its time is lost.
 pub const WAKE_UP_LOST_MS: u64 = 120_000;
 
-/// Wake-ups that one sweep sends at most: what a minute of the retries queue can hold, and no wave
-/// that crowds out everything else.
+/// How long the sweeper's own wake-ups are taken to be under way. Longer than a queue full of
+/// them takes to be worked, so that a slow hour does not wake the same items over and over.
+pub const SWEEP_MARK_MS: u64 = 15 * 60 * 1_000;
+
+/// Wake-ups that one sweep sends at most, so that a recovery wave reaches the queue in parts. The
+/// queue's own concurrency keeps it from fresh events.
 pub const SWEEP_RELEASE_MAX: usize = 20_000;
 /// Pages of a bucket that one sweep reads at most.
 pub const SWEEP_PAGES_MAX: usize = 25;
@@ -127,6 +131,7 @@ pub const CLAIM_STRING_BYTES_MAX: usize = 1024;
 /// See [`CLAIM_STRING_BYTES_MAX`].
 pub const CLAIM_ARRAY_MAX: usize = 32;
 
+const _: () = assert!(SWEEP_MARK_MS > WAKE_UP_LOST_MS);
 const _: () = assert!(EVENT_BYTES_MAX < MESSAGE_BYTES_MAX / 2, "a message wraps an event");
 const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
 const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -49,6 +49,15 @@ pub struct Wakeup {
     pub attempt: u32,
 }
 
+/// What became of a message that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// The queue has it.
+    Confirmed,
+    /// The queue refused it, could not be reached, or did not answer in time.
+    Unconfirmed,
+}
+
 /// Why a record cannot be read. It goes to the dead-letter queue at first sight, with this reason
 /// as the message attribute `reason`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -65,9 +74,6 @@ pub enum Unreadable {
     /// A wake-up on the events queue, or events on the retries queue.
     #[error("wrong_queue")]
     WrongQueue,
-    /// The wake-up is fine; the ledger item that it speaks of cannot be read, and stays.
-    #[error("unreadable_ledger_item")]
-    LedgerItem,
 }
 
 impl Events {
@@ -137,11 +143,20 @@ impl QueueMessage {
     }
 }
 
+/// Legal in JSON strings, refused in SQS messages.
+const REFUSED_BY_QUEUES: [char; 2] = ['\u{fffe}', '\u{ffff}'];
+
+/// How long a JSON text is once [`queue_safe`] has written its escapes, in bytes.
+pub(crate) fn queued_bytes(json: &str) -> usize {
+    const ESCAPE_GROWS_BY_BYTES: usize = "\\uffff".len() - '\u{ffff}'.len_utf8();
+    json.len() + json.matches(REFUSED_BY_QUEUES).count() * ESCAPE_GROWS_BY_BYTES
+}
+
 /// JSON without the two characters that JSON allows in strings and SQS in no message: they are
 /// written as escapes
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html>).
 pub(crate) fn queue_safe(json: String) -> String {
-    if json.contains(['\u{fffe}', '\u{ffff}']) {
+    if json.contains(REFUSED_BY_QUEUES) {
         json.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
     } else {
         json
@@ -182,7 +197,10 @@ mod tests {
     fn characters_that_sqs_refuses_travel_as_escapes() {
         let odd = EVENT.replace("{\"a\": 1}", "{\"a\":\"\u{fffe}-\u{ffff}\"}");
         let message = QueueMessage::parse(&format!(r#"{{"EventsV1":{{"events":[{odd}]}}}}"#));
-        let body = message.expect("readable").to_body();
+        let message = message.expect("readable");
+        let body = message.to_body();
+        let unescaped = serde_json::to_string(&message).expect("JSON");
+        assert_eq!(queued_bytes(&unescaped), body.len());
         assert!(body.contains(r#"{"a":"\ufffe-\uffff"}"#), "{body}");
         assert!(QueueMessage::parse(&body).is_ok());
     }

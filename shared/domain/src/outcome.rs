@@ -38,6 +38,8 @@ pub enum Verdict {
     Retry(Option<RetryAfter>),
     /// Trying again cannot help.
     GiveUp,
+    /// Trying again cannot help, and the target wants nothing more: the subscription is disabled.
+    Gone,
 }
 
 impl Outcome {
@@ -49,7 +51,8 @@ impl Outcome {
         match self {
             Self::Replied { status, retry_after } => match status {
                 200..=299 => Verdict::Delivered,
-                410 | 100..=199 | 300..=399 => Verdict::GiveUp,
+                100..=199 | 300..=399 => Verdict::GiveUp,
+                410 => Verdict::Gone,
                 429 | 503 => Verdict::Retry(*retry_after),
                 _ => Verdict::Retry(None),
             },
@@ -95,9 +98,10 @@ mod tests {
         for status in [200, 202, 204, 299] {
             assert_eq!(verdict(status), Verdict::Delivered, "{status}");
         }
-        for status in [100, 199, 301, 302, 307, 308, 399, 410] {
+        for status in [100, 199, 301, 302, 307, 308, 399] {
             assert_eq!(verdict(status), Verdict::GiveUp, "{status}");
         }
+        assert_eq!(verdict(410), Verdict::Gone);
         for status in [400, 401, 404, 422, 429, 500, 503, 599, 600, 999] {
             assert_eq!(verdict(status), Verdict::Retry(None), "{status}");
         }

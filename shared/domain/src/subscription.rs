@@ -168,6 +168,12 @@ impl Subscription {
         })
     }
 
+    /// The row's `sk`.
+    #[must_use]
+    pub fn sort_key(&self) -> String {
+        format!("{}{}", Self::SORT_KEY_PREFIX, self.id)
+    }
+
     /// Whether this event is to be delivered to this subscription.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {

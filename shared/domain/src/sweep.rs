@@ -2,9 +2,10 @@
 //!
 //! Two kinds of ledger items need it: those whose wait is longer than a queue can delay, and those
 //! whose wake-up got lost. Both look alike: due, pending, and no wake-up under way. The sweeper
-//! marks an item by compare-and-set before it sends the wake-up, so that two sweepers, or one that
-//! was paused in the middle, do not wake the same item twice; and a wake-up that is lost again is
-//! found again two minutes later. It never posts anything itself.
+//! marks an item by compare-and-set before it sends the wake-up, so that two sweepers do not wake
+//! the same item twice, and a wake-up that is lost again is found again. One that was paused for
+//! long may wake an item that was woken meanwhile: harmless, since a wake-up only claims. It never
+//! posts anything itself.
 
 use std::future::Future;
 
@@ -12,11 +13,10 @@ use futures_util::future::join_all;
 
 use crate::delivery::{Invocation, OurFault};
 use crate::id::{DeliveryId, SubscriptionId};
-use crate::ingest::Sent;
 use crate::limits::{
-    DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_PAGES_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
+    DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_MARK_MS, SWEEP_PAGES_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
 };
-use crate::message::Wakeup;
+use crate::message::{Sent, Wakeup};
 use crate::time::Timestamp;
 
 /// What the sweeper needs from outside.
@@ -95,7 +95,7 @@ pub struct Swept {
     pub woken: usize,
     /// Items that had moved on, or that another sweeper had.
     pub taken: usize,
-    /// Wake-ups that the queue did not confirm; the items are found again in two minutes.
+    /// Wake-ups that the queue did not confirm; the items are found again in a quarter of an hour.
     pub unconfirmed: usize,
     /// How long the oldest item had been due, in milliseconds.
     pub oldest_ms: u64,
@@ -132,7 +132,10 @@ pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports)
                     found.extend(page.items);
                     next.extend(page.next.map(|position| (bucket, Some(position))));
                 }
-                Err(fault) => swept.fault = swept.fault.or(Some(fault)),
+                Err(fault) => {
+                    swept.fault = swept.fault.or(Some(fault));
+                    swept.is_complete = false;
+                }
             }
         }
         open = next;
@@ -158,16 +161,17 @@ async fn release(
     swept: &mut Swept,
     ports: &impl Ports,
 ) -> bool {
-    for items in items.chunks(SWEEP_AT_ONCE) {
+    for chunk in items.chunks(SWEEP_AT_ONCE) {
         let room = release_max.saturating_sub(swept.woken + swept.unconfirmed);
-        if room < items.len() || !invocation.has_ms(SWEEP_RESERVE_MS, ports.now()) {
+        let items = &chunk[..room.min(chunk.len())];
+        if items.is_empty() || !invocation.has_ms(SWEEP_RESERVE_MS, ports.now()) {
             return false;
         }
         swept.due += items.len();
         for item in items {
             swept.oldest_ms = swept.oldest_ms.max(started_at.since_ms(item.next_at));
         }
-        let until = ports.now().plus_ms(WAKE_UP_LOST_MS);
+        let until = ports.now().plus_ms(SWEEP_MARK_MS);
         let marked = join_all(items.iter().map(|item| ports.mark(item, until))).await;
         let mut ours = Vec::with_capacity(items.len());
         for (item, marked) in items.iter().zip(marked) {
@@ -181,6 +185,9 @@ async fn release(
         let woken = sent.iter().filter(|sent| **sent == Sent::Confirmed).count();
         swept.woken += woken;
         swept.unconfirmed += ours.len() - woken;
+        if items.len() < chunk.len() {
+            return false;
+        }
     }
     true
 }

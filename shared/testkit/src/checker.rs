@@ -18,6 +18,8 @@ pub struct History {
     pub accepted: BTreeSet<String>,
     /// Subscriptions that were active all the time, and match every event.
     pub subscriptions: BTreeSet<String>,
+    /// Subscriptions that were disabled on the way: nothing is promised to them any more.
+    pub disabled: BTreeSet<String>,
     /// Every POST, in the order in which it was made.
     pub posts: Vec<Post>,
     /// Every dead letter.
@@ -128,7 +130,8 @@ pub fn check(history: &History) -> BTreeSet<Lie> {
     }
     for pair in posts.keys().chain(&dead) {
         let is_known = history.submitted.contains(&pair.event)
-            && history.subscriptions.contains(&pair.subscription);
+            && (history.subscriptions.contains(&pair.subscription)
+                || history.disabled.contains(&pair.subscription));
         if !is_known {
             lies.insert(Lie::Unexpected((*pair).clone()));
         }
@@ -217,6 +220,15 @@ mod tests {
     fn a_lost_event_is_found() {
         assert_eq!(found(|history| history.posts.truncate(1)), [Lie::Lost(pair("e1"))]);
         assert_eq!(found(|history| history.posts.clear()), [Lie::Lost(pair("e1"))]);
+    }
+
+    #[test]
+    fn a_subscription_that_was_disabled_is_owed_nothing() {
+        let disabled = |history: &mut History| {
+            history.posts.truncate(1);
+            history.disabled = std::mem::take(&mut history.subscriptions);
+        };
+        assert_eq!(found(disabled), []);
     }
 
     #[test]

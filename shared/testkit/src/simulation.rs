@@ -22,7 +22,7 @@ use domain::time::{Deadline, Timestamp};
 use crate::chance::Chance;
 use crate::checker::{Dead, History, Pair, Post};
 use crate::poller::INVOCATION_MS;
-use crate::samples::settings;
+use crate::samples::{self, settings};
 use crate::world::{Message, Reaction, World};
 use plan::Plan;
 
@@ -235,7 +235,9 @@ impl Simulation {
             subscription: subscription.to_owned(),
         };
         let history = &mut self.run.history;
-        history.subscriptions = self.plan.targets.iter().map(|target| target.id.clone()).collect();
+        let ids = self.plan.targets.iter().map(|target| target.id.clone());
+        (history.disabled, history.subscriptions) =
+            ids.partition(|id| self.world.is_disabled(&samples::property(), id));
         history.incidents += self.world.faults_injected();
         history.posts = self
             .world

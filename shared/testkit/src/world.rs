@@ -130,6 +130,12 @@ impl World {
         self.lock().subscriptions.delete(&samples::property(), id);
     }
 
+    /// Whether a subscription's row says that it is disabled.
+    #[must_use]
+    pub fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
+        self.lock().subscriptions.is_disabled(scope, id)
+    }
+
     // -- Targets -----------------------------------------------------------------------------
 
     /// Adds to what the target behind this URL does, attempt by attempt. A target without a

@@ -5,8 +5,8 @@ use domain::ledger::Reason;
 use domain::outcome::Outcome;
 use domain::time::Timestamp;
 use serde_json::{Value, json};
-use testkit::samples::settings;
-use testkit::world::{Reaction, World};
+use testkit::samples::{events_body, settings};
+use testkit::world::{Call, Fault, Reaction, World};
 
 use crate::{
     NEIGHBOUR, TARGET, attempts, dead_for, drained, is_dead, only_item, settled, world_with,
@@ -105,4 +105,27 @@ async fn a_dead_letter_holds_the_whole_event() {
     assert_eq!(item.event.id.as_str(), "e1");
     assert_eq!(item.event.data.get(), r#"{"dataSourceInfo":{"entityType":"user"}}"#);
     assert_eq!((item.attempt, item.last_outcome.as_str()), (1, "http_410"));
+}
+
+#[tokio::test]
+async fn a_410_disables_the_subscription_and_nothing_else() {
+    let world = world_with([Reaction::status(410)]);
+    world.subscribe("s2", NEIGHBOUR);
+    let reports = settled(&world, Queue::Events).await;
+    assert_eq!(reports.iter().filter(|report| report.has_disabled).count(), 1);
+    assert_eq!(dead_for(&world).as_deref(), Some("http_410"));
+    world.put(Queue::Events, events_body(&["e2"]));
+    settled(&world, Queue::Events).await;
+    assert_eq!(attempts(&world, TARGET), [1], "it gets nothing more");
+    assert_eq!(attempts(&world, NEIGHBOUR), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_410_that_cannot_be_heeded_now_is_heeded_next_time() {
+    let world = world_with([410, 410].map(Reaction::status));
+    world.fault_next(Call::Disable, [Some(Fault::NotDone)]);
+    assert!(!settled(&world, Queue::Events).await[0].has_disabled);
+    world.put(Queue::Events, events_body(&["e2"]));
+    assert!(settled(&world, Queue::Events).await[0].has_disabled);
+    assert_eq!(world.ledger().len(), 2, "both are dead letters");
 }

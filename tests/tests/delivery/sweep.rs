@@ -101,7 +101,7 @@ async fn f10_a_sweeper_that_crashes_anywhere_leaves_the_item_to_the_next_one() {
         let world = world_without_its_wakeup().await;
         world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS + 1));
         let is_through = polled(polls, sweep(&world)).is_some();
-        live(&world, 6).await;
+        live(&world, 20).await;
         assert_eq!(attempts(&world, TARGET), [1, 2], "after {polls} polls");
         assert!(world.ledger().is_empty());
         if is_through {
@@ -129,7 +129,7 @@ async fn f02_wake_ups_that_the_queue_refused_are_sent_again() {
     let swept = sweep(&world).await;
     assert_eq!((swept.due, swept.woken, swept.unconfirmed), (3, 2, 1));
     world.heal();
-    live(&world, 5).await;
+    live(&world, 20).await;
     assert!(world.ledger().is_empty());
     assert_eq!(world.posts().len(), 6, "each target twice");
 }

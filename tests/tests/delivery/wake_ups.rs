@@ -1,17 +1,15 @@
 //! Wake-ups: the ledger is the truth, a wake-up only claims it.
 
-use domain::delivery::{Fate, Invocation, OurFault, Ports, Queue, run};
+use domain::delivery::{Invocation, OurFault, Ports, Queue, run};
 use domain::ledger::Claim;
 use domain::limits::LEASE_MS;
-use domain::message::Unreadable;
 use domain::time::Timestamp;
-use testkit::poller::work_one;
 use testkit::samples::{settings, wakeup_body};
 use testkit::world::{Call, Fault, Reaction, World};
 
 use crate::{
-    TARGET, attempts, drained, only_item, only_wakeup, returned, settled, settled_later, wait_ms,
-    wakeup_of_item, world_after_a_failure,
+    TARGET, attempts, dead_for, drained, only_item, only_wakeup, returned, settled, settled_later,
+    wait_ms, wakeup_of_item, world_after_a_failure,
 };
 
 /// Puts the wake-up of the only ledger item on the queue once more.
@@ -146,12 +144,11 @@ async fn a_wake_up_of_what_is_done_goes_away() {
 }
 
 #[tokio::test]
-async fn an_item_that_cannot_be_read_stays_and_its_wake_up_is_set_aside_with_a_reason() {
+async fn an_item_that_cannot_be_read_becomes_a_dead_letter_and_is_not_woken_again() {
     let world = world_after_a_failure([]).await;
     world.spoil(&wakeup_of_item(&world).delivery_id);
-    world.set_now(world.next_visible_at().expect("a wake-up"));
-    let worked = work_one(&world, Queue::Retries, &settings()).await.expect("a visible record");
-    assert!(matches!(worked.fate, Fate::SetAside(Unreadable::LedgerItem)), "{:?}", worked.fate);
-    assert_eq!(world.ledger().len(), 1);
+    assert!(settled_later(&world, Queue::Retries).await.is_empty());
+    assert_eq!(dead_for(&world).as_deref(), Some("item_unreadable"));
     assert_eq!(attempts(&world, TARGET), [1]);
+    assert!(world.due().is_empty());
 }

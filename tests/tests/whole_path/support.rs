@@ -1,7 +1,7 @@
 //! A running stack and the few things that every story does with it.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -96,6 +96,14 @@ impl Stack {
         tokio::time::timeout(PATIENCE, wait).await.expect("the ledger has it")
     }
 
+    /// Waits until the ledger has a dead letter with this reason.
+    pub(crate) async fn dead_letter(&self, reason: &str) {
+        let reason = AttributeValue::S(reason.to_owned());
+        let is_it = |item: &HashMap<String, AttributeValue>| item.get("reason") == Some(&reason);
+        let wait = async { while !self.ledger().await.iter().any(is_it) {} };
+        tokio::time::timeout(PATIENCE, wait).await.expect("a dead letter");
+    }
+
     /// Waits until nothing is left in the ledger.
     pub(crate) async fn ledger_is_empty(&self) {
         let wait = async { while !self.ledger().await.is_empty() {} };
@@ -185,29 +193,35 @@ pub(crate) fn batch(queue: &str, bodies: &[String]) -> Value {
     json!({ "Records": records })
 }
 
-/// What was logged on this thread, as text.
+/// What all tests of this binary have logged, as text. One for all of them: a subscriber a thread
+/// races with the others about which lines are of interest.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    /// A subscriber that writes here, from `trace` on.
-    pub(crate) fn subscriber(&self) -> impl tracing::Subscriber + use<> {
-        let log = self.clone();
-        tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(move || log.clone())
-            .finish()
+    /// Starts to record, from `trace` on, and with the lines of every crate.
+    pub(crate) fn record() -> &'static Self {
+        static LOG: OnceLock<Log> = OnceLock::new();
+        LOG.get_or_init(|| {
+            let log = Self::default();
+            let writer = log.clone();
+            let lines = tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(move || writer.clone());
+            tracing::subscriber::set_global_default(lines.finish()).expect("the first one");
+            log
+        })
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8_lossy(&self.0.lock().expect("one thread")).into_owned()
+        String::from_utf8_lossy(&self.0.lock().expect("no panic while writing")).into_owned()
     }
 }
 
 impl std::io::Write for Log {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("one thread").extend_from_slice(bytes);
+        self.0.lock().expect("no panic while writing").extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

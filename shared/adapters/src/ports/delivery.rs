@@ -12,7 +12,7 @@ use domain::message::{Events, Unreadable, Wakeup};
 use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
-use domain::subscription::Subscriptions;
+use domain::subscription::{Subscription, Subscriptions};
 use domain::time::Timestamp;
 
 use super::StartError;
@@ -86,6 +86,10 @@ impl Ports for DeliveryPorts {
     async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
         let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
         keys.sign(algorithm, payload).ok_or(OurFault::SigningKey)
+    }
+
+    async fn disable(&self, subscription: &Subscription) -> bool {
+        self.subscriptions.disable(subscription, "gone").await
     }
 
     async fn post(&self, post: Post) -> Outcome {

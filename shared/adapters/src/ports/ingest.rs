@@ -1,12 +1,13 @@
 //! What ingest is given.
 
-use domain::ingest::{Outgoing, Ports, Sent};
+use domain::ingest::{Outgoing, Ports};
+use domain::message::Sent;
 use domain::time::Timestamp;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock;
-use crate::queue::Queue;
+use crate::queue::{Grouped, Queue};
 use crate::settings::{Strings, required};
 use crate::signing::KeyStore;
 
@@ -39,7 +40,11 @@ impl Ports for IngestPorts {
     }
 
     async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {
-        self.events.send_all(messages).await
+        let messages: Vec<Grouped<'_>> = messages
+            .iter()
+            .map(|message| Grouped { group: &message.group, body: &message.body })
+            .collect();
+        self.events.send_all(&messages).await
     }
 
     async fn published_keys(&self) -> Option<String> {

@@ -1,8 +1,7 @@
 //! What the sweeper is given.
 
 use domain::delivery::OurFault;
-use domain::ingest::{Outgoing, Sent};
-use domain::message::QueueMessage;
+use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
 
@@ -10,7 +9,7 @@ use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock;
 use crate::due::DueIndex;
-use crate::queue::Queue;
+use crate::queue::{Grouped, Queue};
 use crate::settings::{Strings, required};
 
 /// The index of due deliveries, and the queue that wakes them.
@@ -51,12 +50,13 @@ impl Ports for SweepPorts {
     }
 
     async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {
-        let message = |item: &DueItem| Outgoing {
-            group: item.subscription_id.to_string(),
-            body: QueueMessage::RetryV1(item.wakeup()).to_body(),
-            event_ids: Vec::new(),
-        };
-        let messages: Vec<Outgoing> = items.iter().map(message).collect();
+        let bodies: Vec<String> =
+            items.iter().map(|item| QueueMessage::RetryV1(item.wakeup()).to_body()).collect();
+        let messages: Vec<Grouped<'_>> = items
+            .iter()
+            .zip(&bodies)
+            .map(|(item, body)| Grouped { group: item.subscription_id.as_str(), body })
+            .collect();
         self.retries.send_all(&messages).await
     }
 }

@@ -52,7 +52,8 @@ impl KeyStore {
     }
 
     /// The keys. Once they have been read, a secret store that cannot be reached, or that does not
-    /// answer, stops nothing: one caller in five minutes waits for it, and not for long.
+    /// answer, stops nothing: a refresh is given 300 ms, every five minutes, or every half while it
+    /// fails.
     pub async fn keys(&self) -> Result<Arc<SigningKeys>, NoKeys> {
         let mut memory = self.memory.lock().await;
         let now = clock::now();
@@ -74,7 +75,8 @@ impl KeyStore {
                 memory.refresh_at = now.plus_ms(REFRESH_MS);
             }
             None if memory.keys.is_none() => {
-                memory.refresh_at = now.plus_ms(FIRST_READ_AFTER_FAILURE_MS);
+                // From now: the read may have taken longer than its failure is remembered.
+                memory.refresh_at = clock::now().plus_ms(FIRST_READ_AFTER_FAILURE_MS);
             }
             None => {}
         }

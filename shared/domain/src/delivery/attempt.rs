@@ -63,6 +63,7 @@ pub(super) async fn make(
         outcome: Some(outcome),
         elapsed_ms: ended_at.since_ms(started_at),
         disposition,
+        has_disabled: outcome.verdict() == Verdict::Gone && ports.disable(subscription).await,
     };
     Ok(Made { report, ended_at, wait_ms })
 }
@@ -78,7 +79,9 @@ fn decide(
 ) -> (Disposition, Option<u64>) {
     match outcome.verdict() {
         Verdict::Delivered => (Disposition::Delivered, None),
-        Verdict::GiveUp => (Disposition::Dead(Reason::Final(outcome.to_string())), None),
+        Verdict::GiveUp | Verdict::Gone => {
+            (Disposition::Dead(Reason::Final(outcome.to_string())), None)
+        }
         Verdict::Retry(asked) => match wait(number, asked, subscription, settings, ports) {
             Some(wait_ms) => {
                 let next_at = ended_at.plus_ms(wait_ms);
@@ -104,7 +107,7 @@ impl Made {
     /// The ledger's view of it; `None` when the delivery is done.
     pub(super) fn state(&self) -> Option<State> {
         match &self.report.disposition {
-            Disposition::Delivered => None,
+            Disposition::Delivered | Disposition::InLedger => None,
             Disposition::Retrying { next_at } => Some(State::Pending { next_at: *next_at }),
             Disposition::Dead(reason) => Some(State::Dead { reason: reason.clone() }),
         }

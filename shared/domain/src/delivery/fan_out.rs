@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::attempt::{self, Made};
-use super::{Fate, Invocation, OurFault, Ports, Recorded, Report, Settings};
+use super::{Disposition, Fate, Invocation, OurFault, Ports, Recorded, Report, Settings};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
 use crate::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
@@ -93,12 +93,14 @@ async fn first_attempt(
     settings: &Settings,
     ports: &impl Ports,
 ) -> Result<Report, OurFault> {
-    let made = attempt::make(event, subscription, 1, invocation, settings, ports).await?;
+    let mut made = attempt::make(event, subscription, 1, invocation, settings, ports).await?;
     if let Some(item) = ledger_item(&made, event, subscription) {
-        match ports.record(&item).await? {
-            // There already: we crashed after writing it, perhaps before waking it. A second
-            // wake-up does no harm; the item's attempt decides which of the two counts.
-            Recorded::New | Recorded::AlreadyThere => made.wake(ports).await?,
+        let recorded = ports.record(&item).await?;
+        // There already: we crashed after writing it, perhaps before waking it. A second wake-up
+        // does no harm; the item's attempt decides which of the two counts.
+        made.wake(ports).await?;
+        if recorded == Recorded::AlreadyThere {
+            made.report.disposition = Disposition::InLedger;
         }
     }
     Ok(made.report)

@@ -2,10 +2,10 @@
 //! item in its new state.
 
 use super::attempt::{self, delay_s};
-use super::{Disposition, Fate, Invocation, OurFault, Ports, Queue, Report, Settings, set_aside};
+use super::{Disposition, Fate, Invocation, OurFault, Ports, Report, Settings};
 use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State};
 use crate::limits::LEASE_MS;
-use crate::message::{QueueMessage, Unreadable, Wakeup};
+use crate::message::Wakeup;
 use crate::subscription::{Subscription, Subscriptions};
 
 /// Works one wake-up. Whoever loses the claim has nothing to do.
@@ -16,22 +16,9 @@ pub(super) async fn run(
     ports: &impl Ports,
 ) -> Fate {
     match try_run(wakeup, invocation, settings, ports).await {
-        Ok(Some(Worked::Attempted(report))) => Fate::Settled(vec![report]),
-        Ok(Some(Worked::Unreadable)) => {
-            let body = QueueMessage::RetryV1(wakeup.clone()).to_body();
-            set_aside(Queue::Retries, &body, Unreadable::LedgerItem, ports).await
-        }
-        Ok(None) => Fate::Settled(Vec::new()),
+        Ok(report) => Fate::Settled(report.into_iter().collect()),
         Err(fault) => Fate::Returned(fault, Vec::new()),
     }
-}
-
-/// What there was to do.
-enum Worked {
-    /// An attempt, or giving up without one.
-    Attempted(Report),
-    /// The item cannot be read: its wake-up is set aside, where somebody looks.
-    Unreadable,
 }
 
 async fn try_run(
@@ -39,12 +26,11 @@ async fn try_run(
     invocation: Invocation,
     settings: &Settings,
     ports: &impl Ports,
-) -> Result<Option<Worked>, OurFault> {
+) -> Result<Option<Report>, OurFault> {
     let now = ports.now();
     match ports.claim(wakeup, now, now.plus_ms(LEASE_MS)).await? {
         Claim::Claimed(item, lease) => {
-            let report = work(&item, &lease, invocation, settings, ports).await?;
-            Ok(Some(Worked::Attempted(report)))
+            work(&item, &lease, invocation, settings, ports).await.map(Some)
         }
         // Early by a clock that differs from ours: the same wake-up again, for the rest of the wait.
         Claim::NotDue { next_at, subscription_id } => {
@@ -54,7 +40,16 @@ async fn try_run(
             Ok(None)
         }
         Claim::Taken => Ok(None),
-        Claim::Unreadable => Ok(Some(Worked::Unreadable)),
+        // Pending, it would be woken again and again.
+        Claim::Unreadable(lease) => {
+            let settlement = Settlement::Kept {
+                attempt: lease.attempt,
+                last_outcome: String::new(),
+                state: State::Dead { reason: Reason::Unreadable },
+            };
+            ports.settle(&lease, &settlement, now).await?;
+            Ok(None)
+        }
     }
 }
 
@@ -127,5 +122,6 @@ async fn give_up(
         outcome: None,
         elapsed_ms: 0,
         disposition: Disposition::Dead(reason),
+        has_disabled: false,
     })
 }

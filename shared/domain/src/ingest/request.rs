@@ -8,6 +8,7 @@ use crate::event::{Arrival, Event};
 use crate::event_type::{EventTypeNames, Source};
 use crate::json::{Object, Pointer, Problem, Problems, Text, TextError};
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX, REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX};
+use crate::message::queued_bytes;
 use crate::time::Timestamp;
 
 /// A request as it came, header values and bytes.
@@ -104,7 +105,7 @@ fn split(body: &[u8]) -> Result<Vec<(Pointer, &RawValue)>, Refusal> {
             .map_err(|_| invalid("expected an event".to_owned()))?;
         vec![(Pointer::root(), whole)]
     };
-    match texts.iter().find(|(_, raw)| raw.get().len() > EVENT_BYTES_MAX) {
+    match texts.iter().find(|(_, raw)| queued_bytes(raw.get()) > EVENT_BYTES_MAX) {
         None => Ok(texts),
         Some((pointer, _)) => {
             let pointer = pointer.clone();

@@ -164,7 +164,9 @@ impl<'a> Object<'a> {
     /// Says that a member must be there.
     pub fn require<T>(&self, name: &str, value: Option<T>, problems: &mut Problems) -> Option<T> {
         // A member that is there but wrong has been complained of already.
-        let told = problems.kept.iter().any(|problem| problem.pointer == self.at(name));
+        // Beyond the cap nobody remembers who complained of what.
+        let told = problems.left_out > 0
+            || problems.kept.iter().any(|problem| problem.pointer == self.at(name));
         if value.is_none() && !told {
             problems.add(self.at(name), "is required");
         }

@@ -10,6 +10,8 @@ pub enum Call {
     Subscriptions,
     /// Signing a notification.
     Sign,
+    /// Disabling a subscription.
+    Disable,
     /// Writing a new ledger item.
     Record,
     /// Claiming a ledger item.

@@ -1,4 +1,4 @@
-//! The ledger in memory, with the conditions of the real one to the letter.
+//! The ledger in memory, with the conditions of the real one; the contract suite compares them.
 
 use std::collections::BTreeMap;
 
@@ -66,11 +66,11 @@ impl Ledger {
             return Claim::Taken;
         }
         row.lease_until = Some(until);
-        if row.is_spoiled {
-            return Claim::Unreadable;
-        }
         let lease =
             Lease { delivery_id: wakeup.delivery_id.clone(), attempt: wakeup.attempt, until };
+        if row.is_spoiled {
+            return Claim::Unreadable(lease);
+        }
         Claim::Claimed(Box::new(row.item.clone()), lease)
     }
 

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use domain::delivery::{self, OurFault, Post, Queue, Recorded};
 use domain::id::SubscriptionId;
-use domain::ingest::{self, Outgoing, Sent};
+use domain::ingest::{self, Outgoing};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
-use domain::message::{Events, QueueMessage, Unreadable, Wakeup};
+use domain::message::{Events, QueueMessage, Sent, Unreadable, Wakeup};
 use domain::notification::TYP;
 use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
-use domain::subscription::Subscriptions;
+use domain::subscription::{Subscription, Subscriptions};
 use domain::time::Timestamp;
 
 use super::faults::{Call, Fault};
@@ -91,6 +91,11 @@ impl delivery::Ports for World {
             Compact::assemble(input, b"signed by the world")
         };
         self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)
+    }
+
+    async fn disable(&self, subscription: &Subscription) -> bool {
+        let disable = self.call(Call::Disable, |state| state.subscriptions.disable(subscription));
+        disable.await.unwrap_or(false)
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
-use domain::subscription::Subscriptions;
+use domain::subscription::{Subscription, Subscriptions};
 use serde_json::{Map, Value, json};
 
 const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
@@ -22,6 +22,18 @@ impl SubscriptionRows {
 
     pub(super) fn delete(&mut self, scope: &Scope, id: &str) {
         self.0.remove(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
+    }
+
+    pub(super) fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
+        let row = self.0.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
+        row.is_some_and(|row| row.get("enabled") == Some(&json!(false)))
+    }
+
+    /// Disables a row that still has the subscription's endpoint.
+    pub(super) fn disable(&mut self, subscription: &Subscription) -> bool {
+        let row = self.0.get_mut(&(subscription.scope.key(), subscription.sort_key()));
+        let row = row.filter(|row| row.get("endpoint") == Some(&json!(subscription.endpoint)));
+        row.is_some_and(|row| row.insert("enabled".to_owned(), json!(false)).is_some())
     }
 
     /// As the domain reads them, afresh at every call.

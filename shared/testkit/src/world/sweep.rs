@@ -1,9 +1,8 @@
 //! The sweeper's ports on the world.
 
 use domain::delivery::{OurFault, Queue};
-use domain::ingest::Sent;
 use domain::limits::SWEEP_PAGE_ITEMS;
-use domain::message::QueueMessage;
+use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
 
