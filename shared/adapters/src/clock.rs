@@ -1,7 +1,9 @@
 //! The clock and the dice. The only module that reads either.
 
+use std::time::Duration;
+
 use aws_lc_rs::rand::{SecureRandom as _, SystemRandom};
-use domain::time::Timestamp;
+use domain::time::{Deadline, Timestamp};
 
 /// The wall clock: what is compared across functions must come from one source, UTC epoch time.
 #[must_use]
@@ -11,6 +13,12 @@ pub fn now() -> Timestamp {
     // A clock before 1970 is broken; zero makes everything stale and nothing late.
     let epoch_ms = since_epoch.map_or(0, |elapsed| elapsed.as_millis());
     Timestamp::from_ms(u64::try_from(epoch_ms).unwrap_or(u64::MAX))
+}
+
+/// What work came to, if it came to something by the deadline.
+pub(crate) async fn within<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
+    let left = Duration::from_millis(deadline.left_ms(now()));
+    tokio::time::timeout(left, work).await.ok()
 }
 
 /// Fresh random octets.

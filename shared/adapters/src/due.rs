@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{DeliveryId, SubscriptionId};
@@ -12,7 +11,7 @@ use domain::sweep::{DueItem, Page, Position};
 use domain::time::Timestamp;
 
 use crate::aws::sentence;
-use crate::item::{Fields, n, s};
+use crate::item::{Fields, held, n, s};
 use crate::ledger::{PENDING, Unavailable};
 
 type Item = HashMap<String, AttributeValue>;
@@ -94,18 +93,10 @@ impl DueIndex {
             .expression_attribute_values(":until", n(woken_until.as_ms()))
             .send()
             .await;
-        match update {
-            Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(refused))
-                if matches!(refused.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(false)
-            }
-            Err(error) => {
-                tracing::error!(error = sentence(&error), "a due item cannot be marked");
-                Err(Unavailable)
-            }
-        }
+        held(update, UpdateItemError::is_conditional_check_failed_exception).map_err(|error| {
+            tracing::error!(error = sentence(&error), "a due item cannot be marked");
+            Unavailable
+        })
     }
 }
 

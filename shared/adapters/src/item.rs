@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Map, Number, Value};
 
@@ -46,6 +47,18 @@ impl Fields<'_> {
 
     pub(crate) fn number<T: std::str::FromStr>(&self, name: &str) -> Option<T> {
         self.0.get(name)?.as_n().ok()?.parse().ok()
+    }
+}
+
+/// Whether the condition of a conditional write held; an error is one of anything else.
+pub(crate) fn held<T, E, R>(
+    write: Result<T, SdkError<E, R>>,
+    is_refusal: impl FnOnce(&E) -> bool,
+) -> Result<bool, SdkError<E, R>> {
+    match write {
+        Ok(_) => Ok(true),
+        Err(error) if error.as_service_error().is_some_and(is_refusal) => Ok(false),
+        Err(error) => Err(error),
     }
 }
 

@@ -11,7 +11,7 @@ use domain::enrich::WantedKey;
 use domain::jose::KeySet;
 use domain::time::{Deadline, Timestamp};
 
-use crate::clock;
+use crate::clock::{self, within};
 use crate::targets::Targets;
 
 const FRESH_MS: u64 = 10 * 60 * 1_000;
@@ -95,8 +95,7 @@ impl KeySets {
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NotHad> {
         let slot = self.slot(url.url().as_str());
-        let left = std::time::Duration::from_millis(deadline.left_ms(clock::now()));
-        let mut memory = tokio::time::timeout(left, slot.lock()).await.map_err(|_| NotHad)?;
+        let mut memory = within(deadline, slot.lock()).await.ok_or(NotHad)?;
         let now = clock::now();
         match memory.step(wanted, now) {
             Step::Use => {}

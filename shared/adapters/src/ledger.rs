@@ -23,7 +23,7 @@ use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::clock;
-use crate::item::{Fields, n, s};
+use crate::item::{Fields, held, n, s};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -58,13 +58,9 @@ impl Ledger {
             .condition_expression("attribute_not_exists(pk)")
             .send()
             .await;
-        match put {
-            Ok(_) => Ok(Recorded::New),
-            Err(SdkError::ServiceError(refused))
-                if matches!(refused.err(), PutItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(Recorded::AlreadyThere)
-            }
+        match held(put, PutItemError::is_conditional_check_failed_exception) {
+            Ok(true) => Ok(Recorded::New),
+            Ok(false) => Ok(Recorded::AlreadyThere),
             Err(error) => Err(unavailable("record", &error)),
         }
     }
@@ -144,15 +140,10 @@ impl Ledger {
             .expression_attribute_values(":until", n(lease.until.as_ms()))
             .send()
             .await;
-        match delete {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(refused))
-                if matches!(refused.err(), DeleteItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(unavailable("settle", &error)),
-        }
+        // Where the condition did not hold, someone else answers for the item.
+        let _is_ours = held(delete, DeleteItemError::is_conditional_check_failed_exception)
+            .map_err(|error| unavailable("settle", &error))?;
+        Ok(())
     }
 
     async fn keep(
@@ -198,15 +189,10 @@ impl Ledger {
                     n(expires_at_s(state, now).unwrap_or_default()),
                 ),
         };
-        match update.send().await {
-            Ok(_) => Ok(()),
-            Err(SdkError::ServiceError(refused))
-                if matches!(refused.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                Ok(())
-            }
-            Err(error) => Err(unavailable("settle", &error)),
-        }
+        let update = update.send().await;
+        let _is_ours = held(update, UpdateItemError::is_conditional_check_failed_exception)
+            .map_err(|error| unavailable("settle", &error))?;
+        Ok(())
     }
 }
 

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::event_type::EventTypeNames;
@@ -15,7 +14,7 @@ use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::clock;
-use crate::item::{n, s, to_json};
+use crate::item::{held, n, s, to_json};
 
 /// Scopes remembered at once. Beyond it the cache starts anew: memory stays bounded.
 const SCOPES_MAX: usize = 1_000;
@@ -98,18 +97,11 @@ impl SubscriptionTable {
             .await;
         // Nothing remembered may speak for the row as it was.
         *self.slot(&subscription.scope).lock().await = None;
-        match update {
-            Ok(_) => true,
-            Err(SdkError::ServiceError(refused))
-                if matches!(refused.err(), UpdateItemError::ConditionalCheckFailedException(_)) =>
-            {
-                false
-            }
-            Err(error) => {
-                tracing::error!(error = sentence(&error), "a subscription could not be disabled");
-                false
-            }
-        }
+        held(update, UpdateItemError::is_conditional_check_failed_exception)
+            .inspect_err(|error| {
+                tracing::error!(error = sentence(error), "a subscription could not be disabled");
+            })
+            .unwrap_or(false)
     }
 
     fn is_fresh(&self, read: &Read, now: Timestamp) -> bool {

@@ -23,7 +23,7 @@ use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, Response};
 
-use crate::clock;
+use crate::clock::{self, within};
 use failure::outcome_of;
 use resolver::GuardedResolver;
 
@@ -151,12 +151,6 @@ fn webhook_headers(headers: &WebhookHeaders) -> HeaderMap {
 
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     RetryAfter::parse(headers.get(RETRY_AFTER)?.to_str().ok()?, clock::now())
-}
-
-/// The result of work that ended in time; `None` of work that did not.
-async fn within<T>(deadline: Deadline, work: impl Future<Output = T>) -> Option<T> {
-    let left = Duration::from_millis(deadline.left_ms(clock::now()));
-    tokio::time::timeout(left, work).await.ok()
 }
 
 /// Reads a body of at most 64 KiB; `None` of a longer one.

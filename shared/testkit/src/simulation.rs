@@ -9,7 +9,6 @@
 mod plan;
 
 use std::collections::BTreeMap;
-use std::task::{Context, Poll, Waker};
 
 use domain::delivery::{self, Fate, Invocation, Queue, Settings};
 use domain::event_type::{EventTypeNames, Source};
@@ -21,6 +20,7 @@ use domain::time::{Deadline, Timestamp};
 
 use crate::chance::Chance;
 use crate::checker::{Dead, History, Pair, Post};
+use crate::crash::polled;
 use crate::poller::INVOCATION_MS;
 use crate::samples::{self, settings};
 use crate::world::{Message, Reaction, World};
@@ -66,7 +66,6 @@ pub fn play(seed: u64, events: usize) -> Run {
     let settings = Settings { schedule: plan.schedule, ..settings() };
     let mut simulation = Simulation { chance, plan, world, settings, run: Run::default() };
     simulation.trouble();
-    simulation.world.heal();
     simulation.rest();
     simulation.finish()
 }
@@ -163,7 +162,7 @@ impl Simulation {
             body: Some(body.as_bytes()),
         };
         let work = ingest::run(request, Source::NextIdentity, &names, &self.world);
-        let answer = until_crash(crash, work);
+        let answer = polled(crash.unwrap_or(usize::MAX), work);
         self.note(Work::Ingest, crash, answer.is_none());
         let is_accepted = matches!(answer, Some(Answer::Accepted(_)));
         if is_accepted {
@@ -181,7 +180,7 @@ impl Simulation {
         let deadline = Some(Deadline::at(self.world.now().plus_ms(INVOCATION_MS)));
         let invocation = Invocation { deadline };
         let run = delivery::run(queue, &message.body, invocation, &self.settings, &self.world);
-        let fate = until_crash(crash, run);
+        let fate = polled(crash.unwrap_or(usize::MAX), run);
         self.note(work, crash, fate.is_none());
         if let Some(Fate::Settled(_) | Fate::SetAside(_)) = fate {
             // A deletion that gets lost: the message comes again.
@@ -207,7 +206,10 @@ impl Simulation {
     fn sweep(&mut self) {
         let crash = self.crash(Work::Sweep);
         let invocation = Invocation { deadline: None };
-        let swept = until_crash(crash, sweep::run(invocation, SWEEP_RELEASE_MAX, &self.world));
+        let swept = polled(
+            crash.unwrap_or(usize::MAX),
+            sweep::run(invocation, SWEEP_RELEASE_MAX, &self.world),
+        );
         self.note(Work::Sweep, crash, swept.is_none());
     }
 
@@ -263,15 +265,4 @@ impl Simulation {
             self.world.messages(Queue::Events).len() + self.world.messages(Queue::Retries).len();
         self.run
     }
-}
-
-/// Polls work to its end, or drops it after so many polls.
-fn until_crash<T>(crash: Option<usize>, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    let mut context = Context::from_waker(Waker::noop());
-    // The world's calls wait for nothing outside, so work ends after finitely many polls.
-    (0..crash.unwrap_or(usize::MAX)).find_map(|_| match work.as_mut().poll(&mut context) {
-        Poll::Ready(value) => Some(value),
-        Poll::Pending => None,
-    })
 }

@@ -8,7 +8,7 @@ use local::samples;
 use serde_json::{Value, json};
 use testkit::receiver::Receiver;
 
-use crate::support::{Log, Stack, arrived, batch, user_updated};
+use crate::support::{Log, Stack, arrived, batch, events_message, user_updated};
 
 #[tokio::test]
 async fn sqs_down_is_a_503_and_the_same_ids_are_accepted_afterwards() {
@@ -46,17 +46,13 @@ async fn f02_only_what_sqs_confirmed_is_said_to_be_stored() {
 async fn dynamodb_down_at_delivery_returns_the_message_and_charges_nothing() {
     let stack = Stack::start().await;
     let mut news = stack.local.target().news();
-    let message = json!({"EventsV1": {"events": [{
-        "id": "e1", "type": "userUpdated", "source": "next_identity", "occurredAt": 1, "acceptedAt": 2,
-        "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1", "data": {},
-    }]}});
     stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
-    let failed = stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await;
+    let failed = stack.invoke(Name::Delivery, batch("events", &[events_message("e1")])).await;
     assert!(failed.is_err(), "the poller is told that nothing could be worked");
     assert!(news.try_recv().is_err(), "nothing was posted");
 
     stack.local.aws().faults().clear_all();
-    let answer = stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await;
+    let answer = stack.invoke(Name::Delivery, batch("events", &[events_message("e1")])).await;
     assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
     assert_eq!(arrived(&mut news, "e1").await.attempt, "1", "no attempt was charged");
     assert!(stack.ledger().await.is_empty());
@@ -138,11 +134,7 @@ async fn without_a_signing_key_a_login_is_a_challenge_and_a_delivery_comes_back(
     let answer = stack.post_json("/v1/enrich/login", &login).await;
     assert_eq!(answer.body["action"], "challenge");
     assert_eq!(answer.body["reasons"], json!(["signing_key_unavailable"]));
-    let message = json!({"EventsV1": {"events": [{
-        "id": "e1", "type": "userUpdated", "source": "next_identity", "occurredAt": 1, "acceptedAt": 2,
-        "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1", "data": {},
-    }]}});
-    assert!(stack.invoke(Name::Delivery, batch("events", &[message.to_string()])).await.is_err());
+    assert!(stack.invoke(Name::Delivery, batch("events", &[events_message("e1")])).await.is_err());
     assert!(stack.ledger().await.is_empty(), "no attempt was charged");
     assert_eq!(stack.get("/.well-known/jwks.json").await.status, 503);
     stack.stop().await;

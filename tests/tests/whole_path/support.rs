@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::Message;
 use local::functions::{InvokeError, Name};
 use local::target::Received;
-use local::{Local, Options};
+use local::{Local, Options, samples};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -175,6 +175,16 @@ pub(crate) async fn arrived(news: &mut broadcast::Receiver<Received>, event_id: 
 /// A small event of the sample property.
 pub(crate) fn user_updated(id: &str) -> Value {
     json!({"id": id, "type": "userUpdated", "propertyId": "demo-property", "sub": "u1", "data": {}})
+}
+
+/// The queue message of such an event.
+pub(crate) fn events_message(id: &str) -> String {
+    let event = json!({
+        "id": id, "type": "userUpdated", "source": "next_identity", "occurredAt": 1,
+        "acceptedAt": 2, "scope": samples::PROPERTY, "propertyId": "demo-property", "sub": "u1",
+        "data": {},
+    });
+    json!({ "EventsV1": { "events": [event] } }).to_string()
 }
 
 /// An SQS payload with records of a queue.

@@ -15,7 +15,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::Serialize;
 use serde_json::Value;
@@ -113,16 +113,20 @@ impl Target {
     }
 }
 
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+    }
+}
+
 async fn notify(
     State(target): State<Arc<Target>>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    match target.take(uri.path(), &headers, &body).await {
-        Ok(_) => StatusCode::ACCEPTED.into_response(),
-        Err(refused) => (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
-    }
+) -> Result<StatusCode, Refused> {
+    target.take(uri.path(), &headers, &body).await?;
+    Ok(StatusCode::ACCEPTED)
 }
 
 async fn enrich(
@@ -130,14 +134,10 @@ async fn enrich(
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    match target.take(uri.path(), &headers, &body).await {
-        Ok(payload) => {
-            let answer = target.signer.answer(&payload, adapters::clock::now().as_s());
-            ([(header::CONTENT_TYPE, "application/jwt")], answer).into_response()
-        }
-        Err(refused) => (StatusCode::BAD_REQUEST, refused.to_string()).into_response(),
-    }
+) -> Result<Response, Refused> {
+    let payload = target.take(uri.path(), &headers, &body).await?;
+    let answer = target.signer.answer(&payload, adapters::clock::now().as_s());
+    Ok(([(header::CONTENT_TYPE, "application/jwt")], answer).into_response())
 }
 
 async fn jwks(State(target): State<Arc<Target>>) -> Response {

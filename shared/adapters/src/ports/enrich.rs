@@ -1,7 +1,6 @@
 //! What enrich is given.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, WantedKey};
@@ -13,7 +12,7 @@ use domain::time::{Deadline, Timestamp};
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
-use crate::clock;
+use crate::clock::{self, within};
 use crate::key_sets::KeySets;
 use crate::settings::{Strings, required};
 use crate::signing::KeyStore;
@@ -69,7 +68,8 @@ impl Ports for EnrichPorts {
         scope: &Scope,
         deadline: Deadline,
     ) -> Result<Arc<Subscriptions>, NoSubscriptions> {
-        by(deadline, self.subscriptions.of(scope)).await.ok_or(NoSubscriptions)
+        let read = within(deadline, self.subscriptions.of(scope)).await;
+        read.and_then(Result::ok).ok_or(NoSubscriptions)
     }
 
     async fn sign(
@@ -78,7 +78,8 @@ impl Ports for EnrichPorts {
         payload: &str,
         deadline: Deadline,
     ) -> Result<Compact, NoSigningKey> {
-        let keys = by(deadline, self.keys.keys()).await.ok_or(NoSigningKey)?;
+        let keys = within(deadline, self.keys.keys()).await.and_then(Result::ok);
+        let keys = keys.ok_or(NoSigningKey)?;
         keys.sign(algorithm, payload).ok_or(NoSigningKey)
     }
 
@@ -94,10 +95,4 @@ impl Ports for EnrichPorts {
     ) -> Result<Arc<KeySet>, NoKeySet> {
         self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
     }
-}
-
-/// What work came to, if it came to something in time.
-async fn by<T, E>(deadline: Deadline, work: impl Future<Output = Result<T, E>>) -> Option<T> {
-    let left = Duration::from_millis(deadline.left_ms(clock::now()));
-    tokio::time::timeout(left, work).await.ok()?.ok()
 }

@@ -59,6 +59,29 @@ impl World {
         }
     }
 
+    /// Sends a batch, and says of each entry whether it is confirmed.
+    pub(super) async fn send_drafts(
+        &self,
+        call: Call,
+        queue: Queue,
+        drafts: Vec<Draft>,
+    ) -> Vec<Sent> {
+        let entries = drafts.len();
+        let send_all = |state: &mut State| {
+            let refused = state.faults.refused();
+            let send = |(entry, draft)| {
+                if refused.contains(&entry) {
+                    return Sent::Unconfirmed;
+                }
+                state.queues.send(queue.into(), draft, state.now);
+                Sent::Confirmed
+            };
+            drafts.into_iter().enumerate().map(send).collect()
+        };
+        let sent = self.call(call, send_all).await;
+        sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; entries])
+    }
+
     async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
         let sent = self.call(call, |state| state.queues.send(place, draft, state.now)).await;
         sent.map_err(|Failed| OurFault::Queue)
@@ -183,21 +206,11 @@ impl ingest::Ports for World {
     }
 
     async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {
-        let send_all = |state: &mut State| {
-            let refused = state.faults.refused();
-            let send = |(entry, message): (usize, &Outgoing)| {
-                if refused.contains(&entry) {
-                    return Sent::Unconfirmed;
-                }
-                let group = Some(message.group.clone());
-                let draft = Draft { group, ..Draft::of(message.body.clone()) };
-                state.queues.send(Queue::Events.into(), draft, state.now);
-                Sent::Confirmed
-            };
-            messages.iter().enumerate().map(send).collect()
+        let draft = |message: &Outgoing| {
+            let group = Some(message.group.clone());
+            Draft { group, ..Draft::of(message.body.clone()) }
         };
-        let sent = self.call(Call::Send, send_all).await;
-        sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; messages.len()])
+        self.send_drafts(Call::Send, Queue::Events, messages.iter().map(draft).collect()).await
     }
 
     async fn published_keys(&self) -> Option<String> {

@@ -6,10 +6,10 @@ use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
 
+use super::World;
 use super::faults::Call;
 use super::ports::Failed;
 use super::queues::Draft;
-use super::{State, World};
 
 impl Ports for World {
     fn now(&self) -> Timestamp {
@@ -33,21 +33,10 @@ impl Ports for World {
     }
 
     async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {
-        let send_all = |state: &mut State| {
-            let refused = state.faults.refused();
-            let send = |(entry, item): (usize, &DueItem)| {
-                if refused.contains(&entry) {
-                    return Sent::Unconfirmed;
-                }
-                let body = QueueMessage::RetryV1(item.wakeup()).to_body();
-                let group = Some(item.subscription_id.to_string());
-                let draft = Draft { group, ..Draft::of(body) };
-                state.queues.send(Queue::Retries.into(), draft, state.now);
-                Sent::Confirmed
-            };
-            items.iter().enumerate().map(send).collect()
+        let draft = |item: &DueItem| {
+            let group = Some(item.subscription_id.to_string());
+            Draft { group, ..Draft::of(QueueMessage::RetryV1(item.wakeup()).to_body()) }
         };
-        let sent = self.call(Call::WakeAll, send_all).await;
-        sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; items.len()])
+        self.send_drafts(Call::WakeAll, Queue::Retries, items.iter().map(draft).collect()).await
     }
 }
