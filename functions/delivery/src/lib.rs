@@ -6,7 +6,11 @@
 use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
-use domain::delivery::{self, Disposition, Fate, Invocation, Ports, Queue, Report, Settings};
+use domain::breaker::Change;
+use domain::breaker::memory::Memory;
+use domain::delivery::{
+    self, Disposition, Ended, Execution, Fate, Invocation, Ports, Queue, Report, Settings,
+};
 use domain::time::invocation_deadline;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -34,18 +38,18 @@ impl From<BatchReturned> for Diagnostic {
 }
 
 /// Works one batch, all records at once. `retries_queue` is the name of the retries queue; a
-/// record of any other queue is one of events.
+/// record of any other queue is one of events. `memory` lives as long as the execution environment.
 pub async fn handle(
     event: LambdaEvent<SqsEvent>,
     retries_queue: &str,
     settings: &Settings,
+    memory: &Memory,
     ports: &impl Ports,
 ) -> Result<SqsBatchResponse, BatchReturned> {
     let deadline = invocation_deadline(event.context.deadline, ports.now());
-    let invocation = Invocation { deadline };
+    let execution = Execution { invocation: Invocation { deadline }, settings, memory, ports };
     let records = event.payload.records;
-    let worked =
-        records.iter().map(|record| work(record, retries_queue, invocation, settings, ports));
+    let worked = records.iter().map(|record| work(record, retries_queue, execution));
     let settled = join_all(worked).await;
 
     let returned: Vec<&SqsMessage> = records
@@ -81,15 +85,13 @@ fn batch_response(ids: Vec<String>) -> SqsBatchResponse {
 async fn work(
     record: &SqsMessage,
     retries_queue: &str,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
+    execution: Execution<'_, impl Ports>,
 ) -> bool {
     let arn = record.event_source_arn.as_deref().unwrap_or_default();
     let is_retry = arn.rsplit(':').next() == Some(retries_queue);
     let queue = if is_retry { Queue::Retries } else { Queue::Events };
     let body = record.body.as_deref().unwrap_or_default();
-    let run = delivery::run(queue, body, invocation, settings, ports);
+    let run = delivery::run(queue, body, execution);
     let message_id = record.message_id.as_deref();
     match AssertUnwindSafe(run).catch_unwind().await {
         Ok(Fate::Settled(reports)) => {
@@ -124,19 +126,35 @@ fn log(report: &Report) {
         outcome,
         elapsed_ms,
         disposition,
-        has_disabled,
+        breaker,
+        ended,
     } = report;
     let (state, next_at_ms, reason) = match disposition {
         Disposition::Delivered => ("delivered", None, None),
         Disposition::InLedger => ("in_ledger", None, None),
+        Disposition::Held { .. } => ("held", None, None),
         Disposition::Retrying { next_at } => ("retrying", Some(next_at.as_ms()), None),
         Disposition::Dead(reason) => ("dead", None, Some(reason.to_string())),
     };
-    if *has_disabled {
+    match breaker {
+        Some(Change::Opened { until, openings }) => tracing::warn!(
+            scope = scope.key(), %subscription_id, until_ms = until.as_ms(), openings,
+            "a breaker is open: deliveries are held"
+        ),
+        Some(Change::Closed) => tracing::info!(
+            scope = scope.key(), %subscription_id, "a breaker is closed: held deliveries drain"
+        ),
+        None => {}
+    }
+    if let Some(ended) = ended {
+        let failing_since_ms = match ended {
+            Ended::Gone => None,
+            Ended::Failing { since } => Some(since.as_ms()),
+        };
         // Loudly: nothing is switched off in silence.
         tracing::error!(
-            scope = scope.key(), %subscription_id, %delivery_id,
-            "a subscription is disabled: its target answered 410 and wants nothing more"
+            scope = scope.key(), %subscription_id, %delivery_id, reason = ended.as_str(),
+            failing_since_ms, "a subscription is disabled"
         );
     }
     let outcome = outcome.map(|outcome| outcome.to_string());
@@ -148,6 +166,10 @@ fn log(report: &Report) {
                 state, next_at_ms, "an attempt was made"
             );
         }
+        Disposition::Held { .. } => tracing::info!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, "a delivery is held"
+        ),
         Disposition::Dead(_) => tracing::warn!(
             %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
             state, reason, "a delivery is a dead letter"

@@ -2,6 +2,7 @@
 
 use adapters::ports::DeliveryPorts;
 use adapters::settings::{Environment, event_type_names, issuer, required, schedule};
+use domain::breaker::memory::Memory;
 use domain::delivery::Settings;
 use domain::egress::EgressPolicy;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
@@ -25,7 +26,8 @@ async fn main() -> Result<(), Error> {
         schedule: schedule(&Environment)?,
         egress: EGRESS,
     };
+    let memory = Memory::default();
     let handler =
-        |event: LambdaEvent<_>| delivery::handle(event, &retries_queue, &settings, &ports);
+        |event: LambdaEvent<_>| delivery::handle(event, &retries_queue, &settings, &memory, &ports);
     lambda_runtime::run(service_fn(handler)).await
 }

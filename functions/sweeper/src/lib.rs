@@ -34,6 +34,8 @@ pub async fn handle(
             "woken": swept.woken,
             "taken": swept.taken,
             "unconfirmed": swept.unconfirmed,
+            "breakers": swept.breakers,
+            "released": swept.released,
             "isComplete": swept.is_complete,
         })),
         Some(fault) => Err(SweepFailed(fault)),
@@ -42,7 +44,8 @@ pub async fn handle(
 
 /// One wide line a sweep.
 fn log(swept: &Swept, elapsed_ms: u64) {
-    let Swept { due, woken, taken, unconfirmed, oldest_ms, is_complete, fault } = *swept;
+    let Swept { due, woken, taken, unconfirmed, breakers, released, oldest_ms, is_complete, fault } =
+        *swept;
     let fault = fault.map(|fault| fault.to_string());
     if fault.is_some() || !is_complete {
         tracing::warn!(
@@ -50,6 +53,8 @@ fn log(swept: &Swept, elapsed_ms: u64) {
             woken,
             taken,
             unconfirmed,
+            breakers,
+            released,
             oldest_ms,
             is_complete,
             fault,
@@ -57,6 +62,16 @@ fn log(swept: &Swept, elapsed_ms: u64) {
             "the sweep was not whole"
         );
     } else {
-        tracing::info!(due, woken, taken, unconfirmed, oldest_ms, elapsed_ms, "swept");
+        tracing::info!(
+            due,
+            woken,
+            taken,
+            unconfirmed,
+            breakers,
+            released,
+            oldest_ms,
+            elapsed_ms,
+            "swept"
+        );
     }
 }

@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::breaker::BreakerKey;
 use domain::id::{DeliveryId, SubscriptionId};
+use domain::ledger::{BREAKER_BUCKET, due_bucket, held_bucket};
 use domain::limits::SWEEP_PAGE_ITEMS;
 use domain::sweep::{DueItem, Page, Position};
 use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::item::{Fields, held, n, s};
-use crate::ledger::{PENDING, Unavailable};
+use crate::ledger::{HELD, PENDING, Unavailable};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -57,21 +59,100 @@ impl DueIndex {
             Unavailable
         })?;
         let items = output.items.unwrap_or_default();
-        let read = items.iter().filter_map(|item| {
-            let due = due_item(item);
-            if due.is_none() {
-                let fields = Fields(item);
-                let delivery_id = fields.str("pk");
-                tracing::error!(delivery_id, "an entry of the index `due` cannot be read");
-            }
-            due
-        });
         let next = match &output.last_evaluated_key {
             None => None,
             // Without it, what is behind would go unseen.
             Some(key) => Some(position_of(key).ok_or(Unavailable)?),
         };
-        Ok(Page { items: read.collect(), next })
+        Ok(Page { items: items.iter().filter_map(due_item).collect(), next })
+    }
+
+    /// The breakers whose time has come at `now`, earliest first, at most this many. A key that
+    /// cannot be read is passed over and logged.
+    pub async fn breakers(
+        &self,
+        now: Timestamp,
+        most: usize,
+    ) -> Result<Vec<BreakerKey>, Unavailable> {
+        let entries = self.entries(BREAKER_BUCKET, now, most).await?;
+        let keys = entries.iter().filter_map(|entry| {
+            let key = Fields(entry).str("pk").and_then(BreakerKey::parse);
+            if key.is_none() {
+                tracing::error!("the key of a breaker cannot be read");
+            }
+            key
+        });
+        Ok(keys.collect())
+    }
+
+    /// The held deliveries of a subscription, those held longest first, at most this many.
+    pub async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, Unavailable> {
+        let end_of_time = Timestamp::from_ms(u64::from(u32::MAX) * 1_000_000);
+        let entries = self.entries(held_bucket(key), end_of_time, most).await?;
+        Ok(entries.iter().filter_map(due_item).collect())
+    }
+
+    /// The first entries of a partition up to a moment.
+    async fn entries(
+        &self,
+        bucket: u64,
+        until: Timestamp,
+        most: usize,
+    ) -> Result<Vec<Item>, Unavailable> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(INDEX)
+            .key_condition_expression("dueBucket = :bucket AND nextAt <= :until")
+            .expression_attribute_values(":bucket", n(bucket))
+            .expression_attribute_values(":until", n(until.as_ms()))
+            .limit(i32::try_from(most.min(1_000)).unwrap_or(i32::MAX))
+            .into_paginator()
+            .items()
+            .send();
+        let mut entries = Vec::new();
+        while entries.len() < most
+            && let Some(entry) = pages.next().await
+        {
+            entries.push(entry.map_err(|error| {
+                tracing::error!(bucket, error = sentence(&error), "the index `due` cannot be read");
+                Unavailable
+            })?);
+        }
+        Ok(entries)
+    }
+
+    /// Makes a held delivery a pending one that is due `now`, if it still stands as it was found.
+    pub async fn release(
+        &self,
+        item: &DueItem,
+        now: Timestamp,
+        woken_until: Timestamp,
+    ) -> Result<bool, Unavailable> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(item.delivery_id.as_str()))
+            .update_expression(
+                "SET #state = :pending, nextAt = :now, dueBucket = :bucket, wokenUntil = :until",
+            )
+            .condition_expression("#state = :held AND attempt = :attempt AND nextAt = :since")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_values(":pending", s(PENDING))
+            .expression_attribute_values(":held", s(HELD))
+            .expression_attribute_values(":attempt", n(item.attempt))
+            .expression_attribute_values(":since", n(item.next_at.as_ms()))
+            .expression_attribute_values(":now", n(now.as_ms()))
+            .expression_attribute_values(":bucket", n(due_bucket(&item.delivery_id)))
+            .expression_attribute_values(":until", n(woken_until.as_ms()))
+            .send()
+            .await;
+        held(update, UpdateItemError::is_conditional_check_failed_exception).map_err(|error| {
+            tracing::error!(error = sentence(&error), "a held delivery cannot be released");
+            Unavailable
+        })
     }
 
     /// Notes that a wake-up of the item is under way, if the item still stands as it was found.
@@ -100,7 +181,18 @@ impl DueIndex {
     }
 }
 
+/// An entry of the index; one that cannot be read is passed over and logged, and stays.
 fn due_item(item: &Item) -> Option<DueItem> {
+    let due = read_due_item(item);
+    if due.is_none() {
+        let fields = Fields(item);
+        let delivery_id = fields.str("pk");
+        tracing::error!(delivery_id, "an entry of the index `due` cannot be read");
+    }
+    due
+}
+
+fn read_due_item(item: &Item) -> Option<DueItem> {
     let fields = Fields(item);
     let woken_until_ms: u64 = fields.number("wokenUntil")?;
     Some(DueItem {

@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod aws;
+pub mod breakers;
 pub mod clock;
 pub mod due;
 pub mod http_api;

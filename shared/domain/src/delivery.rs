@@ -7,6 +7,7 @@
 //! ```text
 //! record ─ parse ─┬─ EventsV1 ─ match ─ first attempts ─┬─ delivered
 //!                 │                                     ├─ ledger item and wake-up
+//!                 │                                     ├─ held, while the breaker is open
 //!                 ├─ RetryV1 ── claim ── attempt ───────┤
 //!                 │                                     └─ dead letter with a reason
 //!                 └─ unreadable ─ dead-letter queue with a reason
@@ -14,11 +15,14 @@
 
 mod attempt;
 mod fan_out;
+mod gate;
 mod retry;
 
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::breaker::memory::Memory;
+use crate::breaker::{Breaker, BreakerKey, Change};
 use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event_type::{EventType, EventTypeNames};
 use crate::id::{DeliveryId, EventId, SubscriptionId};
@@ -54,10 +58,23 @@ pub trait Ports: Sync {
         payload: &str,
     ) -> impl Future<Output = Result<Compact, OurFault>> + Send;
 
-    /// Disables a subscription whose target has said that it wants nothing more, if the row still
-    /// has the endpoint that said so. `false` when it could not be done; the next delivery tries
-    /// again.
-    fn disable(&self, subscription: &Subscription) -> impl Future<Output = bool> + Send;
+    /// Disables a subscription, if the row still has the endpoint that gave the reason. `false`
+    /// when it could not be done; the next delivery tries again.
+    fn disable(
+        &self,
+        subscription: &Subscription,
+        ended: Ended,
+    ) -> impl Future<Output = bool> + Send;
+
+    /// A subscription's breaker; the default when there is no item of it.
+    fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
+
+    /// Writes a breaker, if the one that is there has the revision before it.
+    fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
 
     /// Makes one POST and says what came of it, at the deadline at the latest.
     fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
@@ -102,6 +119,8 @@ pub trait Ports: Sync {
         reason: Unreadable,
     ) -> impl Future<Output = Result<(), OurFault>> + Send;
 }
+
+pub use gate::BreakerWrite;
 
 /// One POST to a target. Only a guarded URL can be posted to.
 pub struct Post {
@@ -194,6 +213,26 @@ impl Invocation {
     }
 }
 
+/// Where and with what a record is worked.
+pub struct Execution<'a, P> {
+    /// The invocation.
+    pub invocation: Invocation,
+    /// What the deployment decides.
+    pub settings: &'a Settings,
+    /// What this execution environment remembers of breakers.
+    pub memory: &'a Memory,
+    /// The outside.
+    pub ports: &'a P,
+}
+
+impl<P> Clone for Execution<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Execution<'_, P> {}
+
 /// What became of a record.
 #[derive(Debug)]
 pub enum Fate {
@@ -226,8 +265,33 @@ pub struct Report {
     pub elapsed_ms: u64,
     /// Where that leaves the delivery.
     pub disposition: Disposition,
-    /// Whether it ended the subscription.
-    pub has_disabled: bool,
+    /// What it changed about the subscription's breaker.
+    pub breaker: Option<Change>,
+    /// Why it ended the subscription, where it did.
+    pub ended: Option<Ended>,
+}
+
+/// Why a subscription is disabled. Never silently: it is logged as an error, and the row says so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Its target answered 410: it wants nothing more.
+    Gone,
+    /// Five days of nothing but failures.
+    Failing {
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl Ended {
+    /// `gone` or `failing`, the row's `disabledReason`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Failing { .. } => "failing",
+        }
+    }
 }
 
 /// Where an attempt leaves its delivery.
@@ -240,6 +304,11 @@ pub enum Disposition {
         /// Not before this.
         next_at: Timestamp,
     },
+    /// It waits until the subscription's breaker closes.
+    Held {
+        /// Its place among those that wait: the earliest is released first.
+        since: Timestamp,
+    },
     /// It is a dead letter.
     Dead(Reason),
     /// The attempt failed, and the ledger had an item of the delivery already: the record reached
@@ -248,25 +317,17 @@ pub enum Disposition {
 }
 
 /// Works one record of one of the two queues.
-pub async fn run(
-    queue: Queue,
-    body: &str,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Fate {
+pub async fn run(queue: Queue, body: &str, execution: Execution<'_, impl Ports>) -> Fate {
     match (queue, QueueMessage::parse(body)) {
         (Queue::Events, Ok(QueueMessage::EventsV1(events))) => {
-            fan_out::run(&events, invocation, settings, ports).await
+            fan_out::run(&events, execution).await
         }
-        (Queue::Retries, Ok(QueueMessage::RetryV1(wakeup))) => {
-            retry::run(&wakeup, invocation, settings, ports).await
-        }
+        (Queue::Retries, Ok(QueueMessage::RetryV1(wakeup))) => retry::run(&wakeup, execution).await,
         (Queue::Events, Ok(QueueMessage::RetryV1(_)))
         | (Queue::Retries, Ok(QueueMessage::EventsV1(_))) => {
-            set_aside(queue, body, Unreadable::WrongQueue, ports).await
+            set_aside(queue, body, Unreadable::WrongQueue, execution.ports).await
         }
-        (_, Err(reason)) => set_aside(queue, body, reason, ports).await,
+        (_, Err(reason)) => set_aside(queue, body, reason, execution.ports).await,
     }
 }
 

@@ -3,8 +3,10 @@
 //! An item is the truth about its delivery; a wake-up only claims it. Every change of a delivery
 //! is a compare-and-set on (attempt, lease), so that of two twins one finds the claim taken.
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::breaker::BreakerKey;
 use crate::event::Event;
 use crate::id::{DeliveryId, SubscriptionId};
 use crate::limits::{DEAD_LETTER_RETENTION_S, DUE_BUCKETS};
@@ -21,10 +23,14 @@ pub struct LedgerItem {
     pub event: Event,
     /// Attempts made so far.
     pub attempt: u32,
-    /// What the last of them came to, as a code.
+    /// Those of them that the schedule does not count: all that came before a redrive.
+    pub uncharged: u32,
+    /// What the last attempt came to, as a code; empty when there was none.
     pub last_outcome: String,
     /// Waiting, or given up.
     pub state: State,
+    /// How it was given up before, where it was redriven: at most the last ten times, oldest first.
+    pub history: Vec<Death>,
     /// When the delivery first failed.
     pub created_at: Timestamp,
     /// When this was last written.
@@ -39,11 +45,30 @@ pub enum State {
         /// Not before this.
         next_at: Timestamp,
     },
+    /// To be tried again when the subscription's breaker has closed.
+    Held {
+        /// Which breaker that is.
+        by: BreakerKey,
+        /// Its place among those that wait: the earliest is released first.
+        since: Timestamp,
+    },
     /// Given up, kept for redrive.
     Dead {
         /// Why.
         reason: Reason,
     },
+}
+
+/// How a delivery was given up that was redriven afterwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Death {
+    /// When.
+    pub at: Timestamp,
+    /// After how many attempts.
+    pub attempt: u32,
+    /// Why: the code of a [`Reason`].
+    pub reason: String,
 }
 
 /// Why a delivery was given up. The code is what lists are filtered by.
@@ -122,11 +147,24 @@ pub fn due_bucket(delivery_id: &DeliveryId) -> u64 {
     u64::from(digest[0]) % DUE_BUCKETS
 }
 
+/// The partition of the due-time index that breakers lie in.
+pub const BREAKER_BUCKET: u64 = DUE_BUCKETS;
+
+/// The partition of the due-time index that the held deliveries of a subscription lie in. It is
+/// their own, so that they are found oldest first, and nobody else reads past them.
+#[must_use]
+pub fn held_bucket(key: &BreakerKey) -> u64 {
+    let digest = Sha256::digest(key.to_string());
+    // 48 bits, which every reader of a JSON number keeps, above all other partitions.
+    let bits = digest.iter().take(6).fold(0, |bits, octet| bits << 8 | u64::from(*octet));
+    (1 << 48) + bits
+}
+
 /// When `DynamoDB` may forget an item, in epoch seconds. A pending one never.
 #[must_use]
 pub fn expires_at_s(state: &State, now: Timestamp) -> Option<u64> {
     match state {
-        State::Pending { .. } => None,
+        State::Pending { .. } | State::Held { .. } => None,
         State::Dead { .. } => Some(now.as_s() + DEAD_LETTER_RETENTION_S),
     }
 }

@@ -5,6 +5,7 @@
 //! `Ports` trait that stands beside each use case. The path of an event runs through
 //! [`ingest`], [`message`] and [`delivery`]; the path of a login through [`enrich`].
 
+pub mod breaker;
 pub mod delivery;
 pub mod egress;
 pub mod enrich;

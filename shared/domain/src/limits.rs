@@ -82,6 +82,47 @@ pub const SWEEP_AT_ONCE: usize = 100;
 /// What a sweep keeps back from its invocation: marking and waking what it has begun.
 pub const SWEEP_RESERVE_MS: u64 = 5_000;
 
+/// A breaker opens after this many failures in a row.
+pub const BREAKER_FAILURES_MAX: u32 = 5;
+/// Or after this share of failures, in per cent, among the attempts of [`BREAKER_WINDOW_MS`].
+pub const BREAKER_WINDOW_FAILURES_MIN_PERCENT: u64 = 70;
+/// And at least this many of them.
+pub const BREAKER_WINDOW_ATTEMPTS_MIN: u32 = 10;
+/// See [`BREAKER_WINDOW_FAILURES_MIN_PERCENT`].
+pub const BREAKER_WINDOW_MS: u64 = 5 * 60 * 1_000;
+/// How long a breaker is open at first; doubled with every probe that fails.
+pub const BREAKER_OPEN_MS: u64 = 60_000;
+/// The longest it is open before the next probe.
+pub const BREAKER_OPEN_MAX_MS: u64 = 30 * 60 * 1_000;
+/// When a prober that has not been heard of is gone: longer than an invocation (30 s).
+pub const BREAKER_PROBE_MS: u64 = 60_000;
+/// How long an execution environment goes by what it has read of a breaker that is not closed.
+pub const BREAKER_STALENESS_MAX_MS: u64 = 10_000;
+/// Breakers that an execution environment remembers at once.
+pub const BREAKERS_REMEMBERED_MAX: usize = 10_000;
+/// How often a change of a breaker is tried against somebody else's.
+pub const BREAKER_WRITES_MAX: usize = 3;
+/// What must be left of an invocation for a breaker to be written: what is owed to deliveries
+/// comes first.
+pub const BREAKER_RESERVE_MS: u64 = 2_000;
+/// How long a breaker is looked after once nothing is held any more.
+pub const BREAKER_LINGER_MS: u64 = 24 * 60 * 60 * 1_000;
+/// A subscription is disabled after nothing but failures for this long …
+pub const BREAKER_DISABLE_AFTER_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
+/// … of which this many were probes, so that a quiet subscription is not judged by two attempts.
+pub const BREAKER_DISABLE_OPENINGS_MIN: u32 = 24;
+
+/// Held deliveries of one subscription that are released in the first minute after its breaker
+/// closed; twice as many in each minute after it.
+pub const DRAIN_RELEASE_START: usize = 60;
+/// The most that are released of one subscription in a minute.
+pub const DRAIN_RELEASE_MAX: usize = 3_000;
+/// Breakers that one sweep looks at.
+pub const SWEEP_BREAKERS_MAX: usize = 500;
+
+/// Earlier deaths that a redriven delivery carries.
+pub const HISTORY_MAX: usize = 10;
+
 /// How long a dead letter is kept for redrive.
 pub const DEAD_LETTER_RETENTION_S: u64 = 30 * 24 * 60 * 60;
 
@@ -132,6 +173,9 @@ pub const CLAIM_STRING_BYTES_MAX: usize = 1024;
 pub const CLAIM_ARRAY_MAX: usize = 32;
 
 const _: () = assert!(SWEEP_MARK_MS > WAKE_UP_LOST_MS);
+const _: () = assert!(BREAKER_PROBE_MS > 30_000, "a probe ends before another takes its place");
+const _: () = assert!(BREAKER_STALENESS_MAX_MS < BREAKER_OPEN_MS);
+const _: () = assert!(DRAIN_RELEASE_MAX < SWEEP_RELEASE_MAX / 2, "fresh retries have their share");
 const _: () = assert!(EVENT_BYTES_MAX < MESSAGE_BYTES_MAX / 2, "a message wraps an event");
 const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
 const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);

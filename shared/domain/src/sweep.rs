@@ -1,17 +1,20 @@
 //! The sweeper: wakes what is due and has nobody else to wake it.
 //!
-//! Two kinds of ledger items need it: those whose wait is longer than a queue can delay, and those
+//! Two kinds of ledger items need it (what a breaker holds is the matter of [`release`]): those whose wait is longer than a queue can delay, and those
 //! whose wake-up got lost. Both look alike: due, pending, and no wake-up under way. The sweeper
 //! marks an item by compare-and-set before it sends the wake-up, so that two sweepers do not wake
 //! the same item twice, and a wake-up that is lost again is found again. One that was paused for
 //! long may wake an item that was woken meanwhile: harmless, since a wake-up only claims. It never
 //! posts anything itself.
 
+mod release;
+
 use std::future::Future;
 
 use futures_util::future::join_all;
 
-use crate::delivery::{Invocation, OurFault};
+use crate::breaker::{Breaker, BreakerKey};
+use crate::delivery::{BreakerWrite, Invocation, OurFault};
 use crate::id::{DeliveryId, SubscriptionId};
 use crate::limits::{
     DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_MARK_MS, SWEEP_PAGES_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
@@ -43,6 +46,47 @@ pub trait Ports: Sync {
 
     /// Sends wake-ups without delay and says of each, in the same order, whether it is confirmed.
     fn wake_all(&self, items: &[DueItem]) -> impl Future<Output = Vec<Sent>> + Send;
+
+    /// The breakers whose time to be looked at has come at `now`, earliest first, at most this many.
+    fn due_breakers(
+        &self,
+        now: Timestamp,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<BreakerKey>, OurFault>> + Send;
+
+    /// A breaker; the default when there is none.
+    fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
+
+    /// Writes a breaker, if the one that is there has the revision before it.
+    fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
+
+    /// Removes a breaker that still stands so.
+    fn forget_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
+
+    /// The held deliveries of a subscription, those held longest first, at most this many. Their
+    /// `next_at` is since when they are held.
+    fn held(
+        &self,
+        key: &BreakerKey,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<DueItem>, OurFault>> + Send;
+
+    /// Makes a held delivery a pending one that is due `now`, with a wake-up under way until then,
+    /// if it still stands as it was found. `false` when it does not.
+    fn release(
+        &self,
+        item: &DueItem,
+        now: Timestamp,
+        woken_until: Timestamp,
+    ) -> impl Future<Output = Result<bool, OurFault>> + Send;
 }
 
 /// An item of the due-time index.
@@ -97,6 +141,10 @@ pub struct Swept {
     pub taken: usize,
     /// Wake-ups that the queue did not confirm; the items are found again in a quarter of an hour.
     pub unconfirmed: usize,
+    /// Breakers looked at.
+    pub breakers: usize,
+    /// Deliveries that were held and are held no more; their wake-ups are counted too.
+    pub released: usize,
     /// How long the oldest item had been due, in milliseconds.
     pub oldest_ms: u64,
     /// Whether everything that was due was looked at: the cap, the pages and the time sufficed.
@@ -113,11 +161,12 @@ pub fn woken_until(next_at: Timestamp, written_at: Timestamp) -> Option<Timestam
     (next_at.since_ms(written_at) <= queue_delay_max_ms).then(|| next_at.plus_ms(WAKE_UP_LOST_MS))
 }
 
-/// Sweeps all buckets once, oldest items first within each round of pages, and wakes at most
-/// `release_max` of them ([`crate::limits::SWEEP_RELEASE_MAX`] where nobody has reason for another number).
+/// Looks after breakers, then sweeps all buckets once, oldest items first within each round of
+/// pages, and wakes at most `release_max` deliveries in all, of which at most half were held ([`crate::limits::SWEEP_RELEASE_MAX`] where nobody has reason for another number).
 pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports) -> Swept {
     let started_at = ports.now();
     let mut swept = Swept { is_complete: true, ..Swept::default() };
+    release::run(invocation, release_max / 2, &mut swept, ports).await;
     let mut open: Vec<(u64, Option<Position>)> =
         (0..DUE_BUCKETS).map(|bucket| (bucket, None)).collect();
     for _ in 0..SWEEP_PAGES_MAX {
@@ -140,7 +189,7 @@ pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports)
         }
         open = next;
         found.sort_by_key(|item| item.next_at);
-        if !release(&found, started_at, invocation, release_max, &mut swept, ports).await {
+        if !wake(&found, started_at, invocation, release_max, &mut swept, ports).await {
             swept.is_complete = false;
             return swept;
         }
@@ -153,7 +202,7 @@ pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports)
 }
 
 /// Wakes items in their order; `false` when the cap or the end of the invocation stopped it.
-async fn release(
+async fn wake(
     items: &[DueItem],
     started_at: Timestamp,
     invocation: Invocation,
@@ -181,15 +230,25 @@ async fn release(
                 Err(fault) => swept.fault = swept.fault.or(Some(fault)),
             }
         }
-        let sent = ports.wake_all(&ours).await;
-        let woken = sent.iter().filter(|sent| **sent == Sent::Confirmed).count();
-        swept.woken += woken;
-        swept.unconfirmed += ours.len() - woken;
+        swept.send(&ours, ports).await;
         if items.len() < chunk.len() {
             return false;
         }
     }
     true
+}
+
+impl Swept {
+    /// Sends wake-ups and counts them.
+    async fn send(&mut self, items: &[DueItem], ports: &impl Ports) {
+        if items.is_empty() {
+            return;
+        }
+        let sent = ports.wake_all(items).await;
+        let woken = sent.iter().filter(|sent| **sent == Sent::Confirmed).count();
+        self.woken += woken;
+        self.unconfirmed += items.len() - woken;
+    }
 }
 
 #[cfg(test)]

@@ -9,15 +9,29 @@ use domain::id::DeliveryId;
 use domain::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State};
 use domain::limits::{DUE_TOLERANCE_MS, LEASE_MS};
 use domain::message::Wakeup;
+use domain::sweep;
 use domain::time::Timestamp;
 
 use crate::samples::pending_item;
 use crate::world::World;
 
+mod breaker;
+
+pub use breaker::{
+    a_breaker_is_due_when_it_says_so, a_breaker_is_forgotten_as_it_stands,
+    a_breaker_is_written_by_compare_and_set,
+    a_held_delivery_that_is_released_is_claimed_at_its_attempt,
+    a_held_item_is_claimed_by_nobody_and_released_once, an_item_is_marked_once_as_it_was_found,
+    what_is_held_is_found_longest_first_and_by_its_own_breaker,
+};
+
 /// A ledger, to be held to its promises. It is empty when a promise begins.
 pub trait Subject: Sync {
     /// The ports it is reached by.
     fn ports(&self) -> &impl Ports;
+
+    /// The sweeper's ports on the same ledger.
+    fn sweep_ports(&self) -> &impl sweep::Ports;
 
     /// When a delivery is due by the index `due`; `None` when it is not in it.
     fn due_at(&self, delivery: &DeliveryId) -> impl Future<Output = Option<Timestamp>>;
@@ -25,6 +39,10 @@ pub trait Subject: Sync {
 
 impl Subject for World {
     fn ports(&self) -> &impl Ports {
+        self
+    }
+
+    fn sweep_ports(&self) -> &impl sweep::Ports {
         self
     }
 
@@ -53,6 +71,13 @@ macro_rules! ledger_contract {
             a_lease_that_was_used_settles_nothing_more
             an_expired_lease_that_nobody_took_still_settles
             only_pending_items_are_in_the_index_due
+            an_item_is_marked_once_as_it_was_found
+            a_held_item_is_claimed_by_nobody_and_released_once
+            what_is_held_is_found_longest_first_and_by_its_own_breaker
+            a_held_delivery_that_is_released_is_claimed_at_its_attempt
+            a_breaker_is_written_by_compare_and_set
+            a_breaker_is_due_when_it_says_so
+            a_breaker_is_forgotten_as_it_stands
         }
     };
     (@tests $subject:expr; $($promise:ident)+) => {

@@ -27,7 +27,8 @@ pub async fn work_one(world: &World, queue: Queue, settings: &Settings) -> Optio
     let deadline = Deadline::at(world.now().plus_ms(INVOCATION_MS));
     let invocation = Invocation { deadline: Some(deadline) };
     let message = world.receive(queue, 1).pop()?;
-    let fate = delivery::run(queue, &message.body, invocation, settings, world).await;
+    let execution = world.execution(invocation, settings);
+    let fate = delivery::run(queue, &message.body, execution).await;
     match fate {
         Fate::Settled(_) | Fate::SetAside(_) => world.delete(queue, &message.id),
         Fate::Returned(..) => {}

@@ -1,5 +1,6 @@
 //! Events, scopes and settings that say nothing special.
 
+use domain::breaker::BreakerKey;
 use domain::delivery::Settings;
 use domain::egress::EgressPolicy;
 use domain::event::Event;
@@ -60,6 +61,12 @@ pub fn subscription_id(id: &str) -> SubscriptionId {
     SubscriptionId::parse(id).expect("a subscription ID")
 }
 
+/// The breaker of a subscription of [`property`].
+#[must_use]
+pub fn breaker_key(subscription: &str) -> BreakerKey {
+    BreakerKey::new(&property(), &subscription_id(subscription))
+}
+
 /// The delivery of an [`event`] to a subscription of [`property`].
 #[must_use]
 pub fn delivery_id(event: &str, subscription: &str) -> DeliveryId {
@@ -76,8 +83,10 @@ pub fn pending_item(event_id: &str, at: Timestamp, wait_ms: u64) -> LedgerItem {
         subscription_id: subscription_id("s1"),
         event: event(event_id),
         attempt: 1,
+        uncharged: 0,
         last_outcome: "http_500".to_owned(),
         state: State::Pending { next_at: at.plus_ms(wait_ms) },
+        history: Vec::new(),
         created_at: at,
         updated_at: at,
     }

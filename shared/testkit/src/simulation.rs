@@ -121,8 +121,7 @@ impl Simulation {
     /// The next moment at which something can be done: a message becomes visible, or the sweeper
     /// ticks and finds something due.
     fn next_moment(&self) -> Option<Timestamp> {
-        let due = self.world.due().into_iter().map(|(at, _)| at).min();
-        let tick = due.map(|at| {
+        let tick = self.world.next_sweep_at().map(|at| {
             let at_ms = at.max(self.world.now().plus_ms(1)).as_ms();
             Timestamp::from_ms(at_ms.div_ceil(MINUTE_MS) * MINUTE_MS)
         });
@@ -179,7 +178,8 @@ impl Simulation {
         let crash = self.crash(work);
         let deadline = Some(Deadline::at(self.world.now().plus_ms(INVOCATION_MS)));
         let invocation = Invocation { deadline };
-        let run = delivery::run(queue, &message.body, invocation, &self.settings, &self.world);
+        let execution = self.world.execution(invocation, &self.settings);
+        let run = delivery::run(queue, &message.body, execution);
         let fate = polled(crash.unwrap_or(usize::MAX), run);
         self.note(work, crash, fate.is_none());
         if let Some(Fate::Settled(_) | Fate::SetAside(_)) = fate {
@@ -255,7 +255,7 @@ impl Simulation {
         for item in self.world.ledger() {
             let pair = pair(item.event.id.as_str(), item.subscription_id.as_str());
             match item.state {
-                State::Pending { .. } => history.pending.push(pair),
+                State::Pending { .. } | State::Held { .. } => history.pending.push(pair),
                 State::Dead { reason } => {
                     history.dead.push(Dead { pair, reason: reason.to_string() });
                 }

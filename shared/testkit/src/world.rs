@@ -14,6 +14,7 @@
 //!   that is dropped leaves either nothing done or something done and nobody told.
 //! - The ledger's conditions are those of `adapters::ledger`; [`crate::contract`] holds both to it.
 
+mod breakers;
 mod faults;
 mod ledger;
 mod pause;
@@ -26,7 +27,9 @@ mod targets;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::delivery::Queue;
+use domain::breaker::memory::Memory;
+use domain::breaker::{Breaker, BreakerKey};
+use domain::delivery::{Execution, Invocation, Queue, Settings};
 use domain::id::DeliveryId;
 use domain::ledger::LedgerItem;
 use domain::limits::QUEUE_DELAY_MAX_S;
@@ -36,6 +39,7 @@ use serde_json::Value;
 
 use crate::chance::Chance;
 use crate::samples;
+use breakers::Breakers;
 use faults::Faults;
 use ledger::Ledger;
 use queues::Queues;
@@ -49,6 +53,7 @@ pub use targets::{Posted, Reaction};
 /// The outside. See the module's head.
 pub struct World {
     state: Mutex<State>,
+    memory: Memory,
 }
 
 struct State {
@@ -58,6 +63,7 @@ struct State {
     faults_injected: usize,
     subscriptions: SubscriptionRows,
     ledger: Ledger,
+    breakers: Breakers,
     queues: Queues,
     targets: Targets,
     faults: Faults,
@@ -75,12 +81,13 @@ impl World {
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
             ledger: Ledger::default(),
+            breakers: Breakers::default(),
             queues: Queues::default(),
             targets: Targets::default(),
             faults: Faults::default(),
             calls: BTreeMap::new(),
         };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), memory: Memory::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -220,7 +227,44 @@ impl World {
     /// The index `due`: pending items and when they are due, earliest first.
     #[must_use]
     pub fn due(&self) -> Vec<(Timestamp, DeliveryId)> {
-        self.lock().ledger.due()
+        self.lock().ledger.pending()
+    }
+
+    /// The next moment at which the sweeper has something to look at: a pending item or a breaker.
+    #[must_use]
+    pub fn next_sweep_at(&self) -> Option<Timestamp> {
+        let state = self.lock();
+        state.ledger.next_due_at().into_iter().chain(state.breakers.next_check_at()).min()
+    }
+
+    // -- Breakers ----------------------------------------------------------------------------
+
+    /// The breaker of a subscription of [`samples::property`].
+    #[must_use]
+    pub fn breaker_of(&self, id: &str) -> Breaker {
+        self.lock().breakers.of(&samples::breaker_key(id))
+    }
+
+    /// What the one execution environment of [`crate::poller`] remembers of breakers.
+    #[must_use]
+    pub fn memory(&self) -> &Memory {
+        &self.memory
+    }
+
+    /// Work in that environment.
+    #[must_use]
+    pub fn execution<'a>(
+        &'a self,
+        invocation: Invocation,
+        settings: &'a Settings,
+    ) -> Execution<'a, Self> {
+        Execution { invocation, settings, memory: &self.memory, ports: self }
+    }
+
+    /// All breakers that have an item.
+    #[must_use]
+    pub fn breakers(&self) -> BTreeMap<BreakerKey, Breaker> {
+        self.lock().breakers.all().clone()
     }
 
     /// Makes an item one that cannot be read.

@@ -36,7 +36,7 @@ async fn handled(world: &World, records: Value) -> Result<Vec<String>, BatchRetu
     let mut context = Context::default();
     context.deadline = world.now().plus_ms(INVOCATION_MS).as_ms();
     let event = LambdaEvent::new(event, context);
-    let response = handle(event, RETRIES, &settings(), world).await?;
+    let response = handle(event, RETRIES, &settings(), world.memory(), world).await?;
     Ok(identifiers(response))
 }
 

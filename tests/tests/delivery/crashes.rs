@@ -17,7 +17,7 @@ use crate::{
 fn is_done_after(polls: usize, world: &World, queue: Queue) -> bool {
     let message = world.receive(queue, 1).pop().expect("a visible record");
     let (settings, invocation) = (settings(), Invocation { deadline: None });
-    polled(polls, run(queue, &message.body, invocation, &settings, world)).is_some()
+    polled(polls, run(queue, &message.body, world.execution(invocation, &settings))).is_some()
 }
 
 /// The target got it, nothing is left to do, no number was skipped and at most one attempt was

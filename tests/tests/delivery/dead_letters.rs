@@ -112,7 +112,7 @@ async fn a_410_disables_the_subscription_and_nothing_else() {
     let world = world_with([Reaction::status(410)]);
     world.subscribe("s2", NEIGHBOUR);
     let reports = settled(&world, Queue::Events).await;
-    assert_eq!(reports.iter().filter(|report| report.has_disabled).count(), 1);
+    assert_eq!(reports.iter().filter(|report| report.ended.is_some()).count(), 1);
     assert_eq!(dead_for(&world).as_deref(), Some("http_410"));
     world.put(Queue::Events, events_body(&["e2"]));
     settled(&world, Queue::Events).await;
@@ -124,8 +124,8 @@ async fn a_410_disables_the_subscription_and_nothing_else() {
 async fn a_410_that_cannot_be_heeded_now_is_heeded_next_time() {
     let world = world_with([410, 410].map(Reaction::status));
     world.fault_next(Call::Disable, [Some(Fault::NotDone)]);
-    assert!(!settled(&world, Queue::Events).await[0].has_disabled);
+    assert!(settled(&world, Queue::Events).await[0].ended.is_none());
     world.put(Queue::Events, events_body(&["e2"]));
-    assert!(settled(&world, Queue::Events).await[0].has_disabled);
+    assert!(settled(&world, Queue::Events).await[0].ended.is_some());
     assert_eq!(world.ledger().len(), 2, "both are dead letters");
 }

@@ -110,7 +110,8 @@ async fn an_answer_after_the_deadline_is_a_time_out() {
     let settings = testkit::samples::settings();
     let message = world.receive(Queue::Events, 1).remove(0);
     let invocation = domain::delivery::Invocation { deadline: None };
-    let work = domain::delivery::run(Queue::Events, &message.body, invocation, &settings, &world);
+    let execution = world.execution(invocation, &settings);
+    let work = domain::delivery::run(Queue::Events, &message.body, execution);
     let clock_jump = async {
         while world.posts().is_empty() {
             tokio::task::yield_now().await;

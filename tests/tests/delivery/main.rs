@@ -93,7 +93,7 @@ fn only_item(world: &World) -> LedgerItem {
 fn dead_for(world: &World) -> Option<String> {
     match only_item(world).state {
         State::Dead { reason } => Some(reason.to_string()),
-        State::Pending { .. } => None,
+        State::Pending { .. } | State::Held { .. } => None,
     }
 }
 

@@ -160,7 +160,7 @@ async fn f12_a_wake_up_with_too_little_time_left_comes_back_uncharged() {
 
 async fn run_with_left(world: &World, queue: Queue, body: &str, left_ms: u64) -> Fate {
     let deadline = Some(Deadline::at(world.now().plus_ms(left_ms)));
-    run(queue, body, Invocation { deadline }, &settings(), world).await
+    run(queue, body, world.execution(Invocation { deadline }, &settings())).await
 }
 
 #[tokio::test]

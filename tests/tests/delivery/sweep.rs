@@ -33,7 +33,7 @@ async fn world_without_its_wakeup() -> World {
 fn due_at(world: &World) -> Timestamp {
     match only_item(world).state {
         State::Pending { next_at } => next_at,
-        State::Dead { reason } => unreachable!("dead: {reason}"),
+        other => unreachable!("not pending: {other:?}"),
     }
 }
 

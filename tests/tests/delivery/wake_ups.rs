@@ -50,7 +50,7 @@ async fn twins_that_are_worked_at_the_same_time_post_once() {
     world.advance_ms(wait_ms(&world));
     let settings = settings();
     let invocation = Invocation { deadline: None };
-    let work = || run(Queue::Retries, &body, invocation, &settings, &world);
+    let work = || run(Queue::Retries, &body, world.execution(invocation, &settings));
     futures_util::future::join_all([work(), work(), work()]).await;
     assert_eq!(attempts(&world, TARGET), [1, 2]);
     assert!(world.ledger().is_empty());
@@ -115,7 +115,7 @@ async fn f16_whoever_lost_its_lease_leaves_the_item_to_its_new_holder() {
     world.advance_ms(wait_ms(&world));
     let settings = settings();
     let invocation = Invocation { deadline: None };
-    let work = || run(Queue::Retries, &body, invocation, &settings, &world);
+    let work = || run(Queue::Retries, &body, world.execution(invocation, &settings));
     let second = async {
         while world.posts().len() < 2 {
             tokio::task::yield_now().await;

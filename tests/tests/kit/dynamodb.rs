@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use adapters::ports::DeliveryPorts;
+use adapters::ports::{DeliveryPorts, SweepPorts};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::Ports;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::DeliveryId;
 use domain::ledger::due_bucket;
+use domain::sweep;
 use domain::time::Timestamp;
 use local::{Local, Options};
 use testkit::contract::Subject;
@@ -16,6 +17,7 @@ use testkit::contract::Subject;
 struct RealLedger {
     local: Local,
     ports: DeliveryPorts,
+    sweep_ports: SweepPorts,
     table: String,
 }
 
@@ -30,8 +32,9 @@ impl RealLedger {
             0,
         );
         let ports = ports.expect("complete settings");
+        let sweep_ports = SweepPorts::new(&environment).expect("complete settings");
         let table = environment["DELIVERIES_TABLE"].clone();
-        Self { local, ports, table }
+        Self { local, ports, sweep_ports, table }
     }
 }
 
@@ -53,6 +56,10 @@ fn environment(local: &Local) -> BTreeMap<String, String> {
 impl Subject for RealLedger {
     fn ports(&self) -> &impl Ports {
         &self.ports
+    }
+
+    fn sweep_ports(&self) -> &impl sweep::Ports {
+        &self.sweep_ports
     }
 
     async fn due_at(&self, delivery: &DeliveryId) -> Option<Timestamp> {

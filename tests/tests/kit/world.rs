@@ -38,12 +38,13 @@ async fn the_same_seed_gives_the_same_world() {
         let world = World::new(seed);
         world.subscribe("s1", URL);
         world.react_always(URL, Reaction::status(500));
-        world.put(Queue::Events, events_body(&["e1", "e2"]));
+        // One event: of more, most would be held, and nobody sweeps here.
+        world.put(Queue::Events, events_body(&["e1"]));
         drain(&world, &settings(), START.plus_ms(24 * 60 * 60 * 1_000)).await;
         world.posts().iter().map(|post| post.at).collect::<Vec<Timestamp>>()
     };
     let first = story(1).await;
-    assert_eq!(first.len(), 12);
+    assert_eq!(first.len(), 6);
     assert_eq!(first, story(1).await);
     assert_ne!(first, story(2).await);
 }
@@ -58,7 +59,8 @@ async fn futures_that_run_side_by_side_interleave() {
     world.put(Queue::Events, events_body(&["e1"]));
     let message = world.receive(Queue::Events, 1).pop().expect("visible");
     let (settings, invocation) = (settings(), Invocation { deadline: None });
-    let mut work = pin!(run(Queue::Events, &message.body, invocation, &settings, &world));
+    let execution = world.execution(invocation, &settings);
+    let mut work = pin!(run(Queue::Events, &message.body, execution));
     let mut context = Context::from_waker(Waker::noop());
     while world.posts().len() < 2 {
         assert!(world.ledger().is_empty(), "both are posted to before either is written down");

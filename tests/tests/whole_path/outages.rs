@@ -73,10 +73,8 @@ async fn a_wake_up_that_got_lost_is_found_by_the_sweeper() {
 
     stack.turn_the_clock(item["pk"].as_s().expect("an ID")).await;
     let swept = stack.invoke(Name::Sweeper, json!({})).await.expect("an answer");
-    assert_eq!(
-        swept,
-        json!({"due": 1, "woken": 1, "taken": 0, "unconfirmed": 0, "isComplete": true})
-    );
+    assert_eq!((&swept["due"], &swept["woken"]), (&json!(1), &json!(1)), "{swept}");
+    assert_eq!(swept["isComplete"], true);
     // The queue, its poller and the delivery function do the rest.
     assert_eq!(flaky.wait_for(2).await[1].header("webhook-attempt"), Some("2"));
     stack.ledger_is_empty().await;
@@ -98,8 +96,11 @@ async fn a_target_that_answers_410_is_a_dead_letter_and_its_subscription_is_disa
         stack.dead_letter("http_410").await;
     }
     assert_eq!(gone.requests().len(), 1, "it gets nothing more");
-    let line = "a subscription is disabled: its target answered 410";
-    assert_eq!(log.text().matches(line).count(), 1, "once, and not in silence");
+    let text = log.text();
+    let mut lines = text.lines().filter(|line| line.contains("a subscription is disabled"));
+    let line = lines.next().expect("not in silence");
+    assert!(line.contains("gone"), "{line}");
+    assert_eq!(lines.next(), None, "once");
     stack.stop().await;
 }
 

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError, SweepPorts};
 use adapters::settings::{self, SettingsError};
 use adapters::{clock, queue};
+use domain::breaker::memory::Memory;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use lambda_runtime::{Context, LambdaEvent};
@@ -85,6 +86,7 @@ pub struct Functions {
     ingest: (IngestPorts, u64),
     delivery: (DeliveryPorts, u64),
     delivery_settings: domain::delivery::Settings,
+    delivery_memory: Memory,
     retries_queue: String,
     enrich: (EnrichPorts, u64),
     enrich_settings: domain::enrich::Settings,
@@ -116,6 +118,7 @@ impl Functions {
                 schedule: settings::schedule(&delivery)?,
                 egress: EGRESS,
             },
+            delivery_memory: Memory::default(),
             retries_queue: queue::name_of(&settings::required(&delivery, "RETRIES_QUEUE_URL")?),
             enrich: (enrich_ports, enrich_ms),
             sweeper: (SweepPorts::new(&sweeper)?, sweeper_ms),
@@ -152,7 +155,8 @@ impl Functions {
                 let event =
                     LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
                 let settings = &self.delivery_settings;
-                match delivery::handle(event, &self.retries_queue, settings, ports).await {
+                let (queue, memory) = (&self.retries_queue, &self.delivery_memory);
+                match delivery::handle(event, queue, settings, memory, ports).await {
                     Ok(response) => Ok(serde_json::to_value(response)?),
                     Err(error) => Err(InvokeError::Function(error.to_string())),
                 }

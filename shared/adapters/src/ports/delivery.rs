@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::delivery::{OurFault, Ports, Post, Queue as Source, Recorded};
+use domain::breaker::{Breaker, BreakerKey};
+use domain::delivery::{BreakerWrite, Ended, OurFault, Ports, Post, Queue as Source, Recorded};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
@@ -17,6 +18,7 @@ use domain::time::Timestamp;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
+use crate::breakers::Breakers;
 use crate::clock;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -29,6 +31,7 @@ use crate::targets::Targets;
 pub struct DeliveryPorts {
     subscriptions: SubscriptionTable,
     ledger: Ledger,
+    breakers: Breakers,
     events: Queue,
     retries: Queue,
     events_dead_letter: Queue,
@@ -59,7 +62,8 @@ impl DeliveryPorts {
                 names,
                 staleness_max_ms,
             ),
-            ledger: Ledger::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
+            ledger: Ledger::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
+            breakers: Breakers::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
             events: queue("EVENTS_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
@@ -88,8 +92,20 @@ impl Ports for DeliveryPorts {
         keys.sign(algorithm, payload).ok_or(OurFault::SigningKey)
     }
 
-    async fn disable(&self, subscription: &Subscription) -> bool {
-        self.subscriptions.disable(subscription, "gone").await
+    async fn disable(&self, subscription: &Subscription, ended: Ended) -> bool {
+        self.subscriptions.disable(subscription, ended.as_str()).await
+    }
+
+    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        self.breakers.of(key).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        self.breakers.write(key, breaker).await.map_err(|_| OurFault::Ledger)
     }
 
     async fn post(&self, post: Post) -> Outcome {

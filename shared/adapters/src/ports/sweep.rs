@@ -1,12 +1,14 @@
 //! What the sweeper is given.
 
-use domain::delivery::OurFault;
+use domain::breaker::{Breaker, BreakerKey};
+use domain::delivery::{BreakerWrite, OurFault};
 use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
+use crate::breakers::Breakers;
 use crate::clock;
 use crate::due::DueIndex;
 use crate::queue::{Grouped, Queue};
@@ -15,6 +17,7 @@ use crate::settings::{Strings, required};
 /// The index of due deliveries, and the queue that wakes them.
 pub struct SweepPorts {
     due: DueIndex,
+    breakers: Breakers,
     retries: Queue,
 }
 
@@ -25,7 +28,8 @@ impl SweepPorts {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let sqs = aws_sdk_sqs::Client::new(&config);
         Ok(Self {
-            due: DueIndex::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
+            due: DueIndex::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
+            breakers: Breakers::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
             retries: Queue::new(sqs, required(strings, "RETRIES_QUEUE_URL")?),
         })
     }
@@ -47,6 +51,39 @@ impl Ports for SweepPorts {
 
     async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, OurFault> {
         self.due.mark(item, woken_until).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn due_breakers(&self, now: Timestamp, most: usize) -> Result<Vec<BreakerKey>, OurFault> {
+        self.due.breakers(now, most).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        self.breakers.of(key).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        self.breakers.write(key, breaker).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
+        self.breakers.forget(key, breaker).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, OurFault> {
+        self.due.held(key, most).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn release(
+        &self,
+        item: &DueItem,
+        now: Timestamp,
+        woken_until: Timestamp,
+    ) -> Result<bool, OurFault> {
+        self.due.release(item, now, woken_until).await.map_err(|_| OurFault::Ledger)
     }
 
     async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {

@@ -1,6 +1,8 @@
 //! One attempt and what follows from it, the same for a first attempt and for a later one.
 
-use super::{Disposition, Invocation, OurFault, Ports, Post, Report, Settings};
+use super::gate::{self, Lesson, Look, Pass};
+use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report};
+use crate::breaker::BreakerKey;
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::DeliveryId;
@@ -13,94 +15,144 @@ use crate::retry::RetryAfter;
 use crate::subscription::Subscription;
 use crate::time::Timestamp;
 
-/// An attempt that was made.
+/// An attempt that is to be made.
+#[derive(Clone, Copy)]
+pub(super) struct Due<'a> {
+    pub(super) event: &'a Event,
+    pub(super) subscription: &'a Subscription,
+    /// Attempts made so far.
+    pub(super) attempt: u32,
+    /// Those of them that the schedule does not count.
+    pub(super) uncharged: u32,
+}
+
+/// An attempt that was made, or a delivery that is held instead.
 pub(super) struct Made {
     pub(super) report: Report,
     /// When its outcome was known.
     pub(super) ended_at: Timestamp,
     /// Milliseconds to wait before the next one, where there is one.
-    pub(super) wait_ms: Option<u64>,
+    wait_ms: Option<u64>,
+    pass: Option<Pass>,
 }
 
-/// Makes the attempt of this number (counted from 1) and decides what follows from it.
+/// Makes the attempt, unless the breaker is open, and decides what follows from it.
 pub(super) async fn make(
-    event: &Event,
-    subscription: &Subscription,
-    number: u32,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
+    due: Due<'_>,
+    look: Look,
+    execution: Execution<'_, impl Ports>,
 ) -> Result<Made, OurFault> {
-    let delivery_id = DeliveryId::of(&event.scope, &event.id, &subscription.id);
-    let mut started_at = ports.now();
-    let outcome = match GuardedUrl::judge(&subscription.endpoint, settings.egress) {
-        Err(refusal) => Outcome::UrlRefused(refusal),
-        Ok(url) => {
-            let notification = {
-                let endpoint = &subscription.endpoint;
-                let payload = payload(event, endpoint, &settings.issuer, &settings.names);
-                ports.sign(subscription.signing_algorithm, &payload).await?
-            };
-            // The target's time starts here: what our own keys took is not charged to it.
-            started_at = ports.now();
-            let deadline = invocation
-                .attempt_deadline(started_at, subscription.retry.timeout_ms)
-                .ok_or(OurFault::OutOfTime)?;
-            let headers =
-                WebhookHeaders { id: delivery_id.clone(), timestamp: started_at, attempt: number };
-            ports.post(Post { url, notification, headers, deadline }).await
+    let Due { event, subscription, .. } = due;
+    let Execution { settings, ports, .. } = execution;
+    let url = match GuardedUrl::judge(&subscription.endpoint, settings.egress) {
+        Ok(url) => url,
+        // Nothing was tried, so the breaker learns nothing.
+        Err(refusal) => {
+            let outcome = Outcome::UrlRefused(refusal);
+            return Ok(due.made(outcome, None, ports.now(), execution));
         }
     };
-    let ended_at = ports.now();
-    let (disposition, wait_ms) = decide(&outcome, number, subscription, ended_at, settings, ports);
-    let report = Report {
-        delivery_id,
-        event_id: event.id.clone(),
-        kind: event.kind,
-        scope: event.scope.clone(),
-        subscription_id: subscription.id.clone(),
-        attempt: number,
-        outcome: Some(outcome),
-        elapsed_ms: ended_at.since_ms(started_at),
-        disposition,
-        has_disabled: outcome.verdict() == Verdict::Gone && ports.disable(subscription).await,
+    let key = BreakerKey::new(&subscription.scope, &subscription.id);
+    let Some(pass) = gate::admit(&key, look, execution).await else {
+        return Ok(due.held(ports.now()));
     };
-    Ok(Made { report, ended_at, wait_ms })
+    let payload = payload(event, &subscription.endpoint, &settings.issuer, &settings.names);
+    let notification = ports.sign(subscription.signing_algorithm, &payload).await?;
+    // The target's time starts here: what our own keys took is not charged to it.
+    let started_at = ports.now();
+    let deadline = execution
+        .invocation
+        .attempt_deadline(started_at, subscription.retry.timeout_ms)
+        .ok_or(OurFault::OutOfTime)?;
+    let headers = WebhookHeaders {
+        id: due.delivery_id(),
+        timestamp: started_at,
+        attempt: due.attempt.saturating_add(1),
+    };
+    let outcome = ports.post(Post { url, notification, headers, deadline }).await;
+    Ok(due.made(outcome, Some(pass), started_at, execution))
 }
 
-/// From verdict to disposition. The only place where a delivery is given up after an attempt.
-fn decide(
-    outcome: &Outcome,
-    number: u32,
-    subscription: &Subscription,
-    ended_at: Timestamp,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> (Disposition, Option<u64>) {
-    match outcome.verdict() {
-        Verdict::Delivered => (Disposition::Delivered, None),
-        Verdict::GiveUp | Verdict::Gone => {
-            (Disposition::Dead(Reason::Final(outcome.to_string())), None)
-        }
-        Verdict::Retry(asked) => match wait(number, asked, subscription, settings, ports) {
-            Some(wait_ms) => {
-                let next_at = ended_at.plus_ms(wait_ms);
-                (Disposition::Retrying { next_at }, Some(wait_ms))
-            }
-            None => (Disposition::Dead(Reason::Exhausted(outcome.to_string())), None),
-        },
+impl Due<'_> {
+    fn delivery_id(&self) -> DeliveryId {
+        DeliveryId::of(&self.event.scope, &self.event.id, &self.subscription.id)
     }
-}
 
-fn wait(
-    number: u32,
-    asked: Option<RetryAfter>,
-    subscription: &Subscription,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Option<u64> {
-    let is_last = subscription.retry.attempts_max.is_some_and(|most| number >= most);
-    if is_last { None } else { settings.schedule.wait_ms(number, asked, ports.dice()) }
+    fn report(&self, attempt: u32, disposition: Disposition) -> Report {
+        Report {
+            delivery_id: self.delivery_id(),
+            event_id: self.event.id.clone(),
+            kind: self.event.kind,
+            scope: self.event.scope.clone(),
+            subscription_id: self.subscription.id.clone(),
+            attempt,
+            outcome: None,
+            elapsed_ms: 0,
+            disposition,
+            breaker: None,
+            ended: None,
+        }
+    }
+
+    /// No attempt: the breaker is open.
+    fn held(&self, now: Timestamp) -> Made {
+        // Oldest first: the age of the event decides, not when its turn was missed.
+        let since = self.event.accepted_at;
+        Made {
+            report: self.report(self.attempt, Disposition::Held { since }),
+            ended_at: now,
+            wait_ms: None,
+            pass: None,
+        }
+    }
+
+    fn made(
+        &self,
+        outcome: Outcome,
+        pass: Option<Pass>,
+        started_at: Timestamp,
+        execution: Execution<'_, impl Ports>,
+    ) -> Made {
+        let ended_at = execution.ports.now();
+        let (disposition, wait_ms) = self.decide(outcome, ended_at, execution);
+        let mut report = self.report(self.attempt.saturating_add(1), disposition);
+        report.outcome = Some(outcome);
+        report.elapsed_ms = ended_at.since_ms(started_at);
+        Made { report, ended_at, wait_ms, pass }
+    }
+
+    /// From verdict to disposition. The only place where a delivery is given up after an attempt.
+    fn decide(
+        &self,
+        outcome: Outcome,
+        ended_at: Timestamp,
+        execution: Execution<'_, impl Ports>,
+    ) -> (Disposition, Option<u64>) {
+        match outcome.verdict() {
+            Verdict::Delivered => (Disposition::Delivered, None),
+            Verdict::GiveUp | Verdict::Gone => {
+                (Disposition::Dead(Reason::Final(outcome.to_string())), None)
+            }
+            Verdict::Retry(asked) => match self.wait_ms(asked, execution) {
+                Some(wait_ms) => {
+                    let next_at = ended_at.plus_ms(wait_ms);
+                    (Disposition::Retrying { next_at }, Some(wait_ms))
+                }
+                None => (Disposition::Dead(Reason::Exhausted(outcome.to_string())), None),
+            },
+        }
+    }
+
+    fn wait_ms(
+        &self,
+        asked: Option<RetryAfter>,
+        execution: Execution<'_, impl Ports>,
+    ) -> Option<u64> {
+        let charged = self.attempt.saturating_add(1).saturating_sub(self.uncharged);
+        let is_last = self.subscription.retry.attempts_max.is_some_and(|most| charged >= most);
+        let Execution { settings, ports, .. } = execution;
+        if is_last { None } else { settings.schedule.wait_ms(charged, asked, ports.dice()) }
+    }
 }
 
 impl Made {
@@ -109,13 +161,18 @@ impl Made {
         match &self.report.disposition {
             Disposition::Delivered | Disposition::InLedger => None,
             Disposition::Retrying { next_at } => Some(State::Pending { next_at: *next_at }),
+            Disposition::Held { since } => {
+                let Report { scope, subscription_id, .. } = &self.report;
+                let by = BreakerKey::new(scope, subscription_id);
+                Some(State::Held { by, since: *since })
+            }
             Disposition::Dead(reason) => Some(State::Dead { reason: reason.clone() }),
         }
     }
 
-    /// The outcome as the ledger keeps it.
-    pub(super) fn last_outcome(&self) -> String {
-        self.report.outcome.map(|outcome| outcome.to_string()).unwrap_or_default()
+    /// The outcome as the ledger keeps it; `before` when no attempt was made.
+    pub(super) fn last_outcome(&self, before: &str) -> String {
+        self.report.outcome.map_or_else(|| before.to_owned(), |outcome| outcome.to_string())
     }
 
     /// Sends the wake-up that the wait calls for. Beyond what a queue can delay, none: the item is
@@ -132,6 +189,44 @@ impl Made {
                 ports.wake(&wakeup, &self.report.subscription_id, delay_s).await
             }
         }
+    }
+
+    /// What an attempt means for its subscription, once the delivery itself is settled: its
+    /// breaker learns of it, and a subscription that has ended is disabled.
+    pub(super) async fn conclude(
+        mut self,
+        subscription: &Subscription,
+        execution: Execution<'_, impl Ports>,
+    ) -> Report {
+        let (Some(pass), Some(outcome)) = (&self.pass, self.report.outcome) else {
+            return self.report;
+        };
+        // The row first: should that fail, the breaker opens once more, and the next probe tries
+        // again.
+        if let Some(ended) = ending(pass, outcome.verdict(), execution.ports.now())
+            && execution.ports.disable(subscription, ended).await
+        {
+            self.report.ended = Some(ended);
+        }
+        let lesson = match (outcome.verdict(), self.report.ended) {
+            (Verdict::Delivered, _) => Lesson::Succeeded,
+            (Verdict::Retry(_) | Verdict::GiveUp | Verdict::Gone, None) => Lesson::Failed,
+            (Verdict::Retry(_) | Verdict::GiveUp | Verdict::Gone, Some(_)) => Lesson::Ended,
+        };
+        let key = BreakerKey::new(&subscription.scope, &subscription.id);
+        self.report.breaker = gate::tell(&key, pass, lesson, execution).await;
+        self.report
+    }
+}
+
+/// Whether an attempt ends its subscription.
+fn ending(pass: &Pass, verdict: Verdict, now: Timestamp) -> Option<Ended> {
+    match (verdict, pass) {
+        (Verdict::Gone, _) => Some(Ended::Gone),
+        (Verdict::Retry(_) | Verdict::GiveUp, Pass::Probe(probe)) => {
+            probe.hopeless_since(now).map(|since| Ended::Failing { since })
+        }
+        (Verdict::Retry(_) | Verdict::GiveUp, Pass::Ordinary) | (Verdict::Delivered, _) => None,
     }
 }
 

@@ -2,8 +2,9 @@
 
 use futures_util::future::join_all;
 
-use super::attempt::{self, Made};
-use super::{Disposition, Fate, Invocation, OurFault, Ports, Recorded, Report, Settings};
+use super::attempt::{self, Due, Made};
+use super::gate::Look;
+use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
 use crate::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
@@ -11,20 +12,15 @@ use crate::message::{Cursor, Events};
 use crate::subscription::{Subscription, Subscriptions};
 
 /// Delivers the events of a message to every subscription that matches.
-pub(super) async fn run(
-    events: &Events,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Fate {
+pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -> Fate {
+    let ports = execution.ports;
     let subscriptions = match ports.subscriptions(events.scope()).await {
         Ok(subscriptions) => subscriptions,
         Err(fault) => return Fate::Returned(fault, Vec::new()),
     };
     let plan = Plan::of(events, &subscriptions);
-    let attempts = plan.pairs.iter().map(|(event, subscription)| {
-        first_attempt(event, subscription, invocation, settings, ports)
-    });
+    let pairs = plan.pairs.iter();
+    let attempts = pairs.map(|(event, subscription)| first_attempt(event, subscription, execution));
     let mut reports = Vec::with_capacity(plan.pairs.len());
     let mut fault = None;
     for result in join_all(attempts).await {
@@ -89,12 +85,12 @@ impl<'a> Plan<'a> {
 async fn first_attempt(
     event: &Event,
     subscription: &Subscription,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
+    execution: Execution<'_, impl Ports>,
 ) -> Result<Report, OurFault> {
-    let mut made = attempt::make(event, subscription, 1, invocation, settings, ports).await?;
-    if let Some(item) = ledger_item(&made, event, subscription) {
+    let ports = execution.ports;
+    let due = Due { event, subscription, attempt: 0, uncharged: 0 };
+    let mut made = attempt::make(due, Look::Remembered, execution).await?;
+    if let Some(item) = ledger_item(&made, due) {
         let recorded = ports.record(&item).await?;
         // There already: we crashed after writing it, perhaps before waking it. A second wake-up
         // does no harm; the item's attempt decides which of the two counts.
@@ -103,18 +99,20 @@ async fn first_attempt(
             made.report.disposition = Disposition::InLedger;
         }
     }
-    Ok(made.report)
+    Ok(made.conclude(subscription, execution).await)
 }
 
-fn ledger_item(made: &Made, event: &Event, subscription: &Subscription) -> Option<LedgerItem> {
+fn ledger_item(made: &Made, due: Due<'_>) -> Option<LedgerItem> {
     let state = made.state()?;
     Some(LedgerItem {
         delivery_id: made.report.delivery_id.clone(),
-        subscription_id: subscription.id.clone(),
-        event: event.clone(),
+        subscription_id: due.subscription.id.clone(),
+        event: due.event.clone(),
         attempt: made.report.attempt,
-        last_outcome: made.last_outcome(),
+        uncharged: 0,
+        last_outcome: made.last_outcome(""),
         state,
+        history: Vec::new(),
         created_at: made.ended_at,
         updated_at: made.ended_at,
     })

@@ -1,21 +1,18 @@
 //! A wake-up: claim the ledger item, make the next attempt, see to the wake-up after it, leave the
 //! item in its new state.
 
-use super::attempt::{self, delay_s};
-use super::{Disposition, Fate, Invocation, OurFault, Ports, Report, Settings};
+use super::attempt::{self, Due, delay_s};
+use super::gate::{self, Look};
+use super::{Disposition, Execution, Fate, OurFault, Ports, Report};
+use crate::breaker::BreakerKey;
 use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State};
 use crate::limits::LEASE_MS;
 use crate::message::Wakeup;
 use crate::subscription::{Subscription, Subscriptions};
 
 /// Works one wake-up. Whoever loses the claim has nothing to do.
-pub(super) async fn run(
-    wakeup: &Wakeup,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Fate {
-    match try_run(wakeup, invocation, settings, ports).await {
+pub(super) async fn run(wakeup: &Wakeup, execution: Execution<'_, impl Ports>) -> Fate {
+    match try_run(wakeup, execution).await {
         Ok(report) => Fate::Settled(report.into_iter().collect()),
         Err(fault) => Fate::Returned(fault, Vec::new()),
     }
@@ -23,15 +20,12 @@ pub(super) async fn run(
 
 async fn try_run(
     wakeup: &Wakeup,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
+    execution: Execution<'_, impl Ports>,
 ) -> Result<Option<Report>, OurFault> {
+    let ports = execution.ports;
     let now = ports.now();
     match ports.claim(wakeup, now, now.plus_ms(LEASE_MS)).await? {
-        Claim::Claimed(item, lease) => {
-            work(&item, &lease, invocation, settings, ports).await.map(Some)
-        }
+        Claim::Claimed(item, lease) => work(&item, &lease, execution).await.map(Some),
         // Early by a clock that differs from ours: the same wake-up again, for the rest of the wait.
         Claim::NotDue { next_at, subscription_id } => {
             if let Some(delay_s) = delay_s(next_at.since_ms(now)) {
@@ -56,23 +50,29 @@ async fn try_run(
 async fn work(
     item: &LedgerItem,
     lease: &Lease,
-    invocation: Invocation,
-    settings: &Settings,
-    ports: &impl Ports,
+    execution: Execution<'_, impl Ports>,
 ) -> Result<Report, OurFault> {
+    let ports = execution.ports;
     let subscriptions = ports.subscriptions(&item.event.scope).await?;
     let subscription = match standing(item, &subscriptions) {
         Ok(subscription) => subscription,
-        Err(reason) => return give_up(item, lease, reason, ports).await,
+        Err(reason) => {
+            let report = give_up(item, lease, reason, ports).await?;
+            let key = BreakerKey::new(&item.event.scope, &item.subscription_id);
+            gate::let_go(&key, execution).await;
+            return Ok(report);
+        }
     };
-    let number = item.attempt.saturating_add(1);
-    let made =
-        attempt::make(&item.event, subscription, number, invocation, settings, ports).await?;
+    let LedgerItem { event, attempt, uncharged, .. } = item;
+    let due = Due { event, subscription, attempt: *attempt, uncharged: *uncharged };
+    let made = attempt::make(due, Look::Afresh, execution).await?;
     let settlement = match made.state() {
         None => Settlement::Delivered,
-        Some(state) => {
-            Settlement::Kept { attempt: number, last_outcome: made.last_outcome(), state }
-        }
+        Some(state) => Settlement::Kept {
+            attempt: made.report.attempt,
+            last_outcome: made.last_outcome(&item.last_outcome),
+            state,
+        },
     };
     // The next wake-up first: should either fail, the item still stands at the claimed attempt, and
     // this record claims it again once it has come back. Settled first, it would find the attempt
@@ -80,7 +80,7 @@ async fn work(
     // than any call.
     made.wake(ports).await?;
     ports.settle(lease, &settlement, made.ended_at).await?;
-    Ok(made.report)
+    Ok(made.conclude(subscription, execution).await)
 }
 
 /// The subscription as it stands today, or why there is nobody to deliver to any more.
@@ -122,6 +122,7 @@ async fn give_up(
         outcome: None,
         elapsed_ms: 0,
         disposition: Disposition::Dead(reason),
-        has_disabled: false,
+        breaker: None,
+        ended: None,
     })
 }

@@ -12,6 +12,10 @@ pub enum Call {
     Sign,
     /// Disabling a subscription.
     Disable,
+    /// Reading a breaker.
+    Breaker,
+    /// Writing a breaker.
+    WriteBreaker,
     /// Writing a new ledger item.
     Record,
     /// Claiming a ledger item.
@@ -32,6 +36,14 @@ pub enum Call {
     Due,
     /// Marking a due item.
     Mark,
+    /// Reading which breakers are to be looked at.
+    DueBreakers,
+    /// Reading what a breaker holds.
+    Held,
+    /// Releasing a held delivery.
+    Release,
+    /// Removing a breaker.
+    ForgetBreaker,
     /// The sweeper's sending of wake-ups: all entries of one call.
     WakeAll,
 }

@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::delivery::{self, OurFault, Post, Queue, Recorded};
+use domain::breaker::{Breaker, BreakerKey};
+use domain::delivery::{self, BreakerWrite, Ended, OurFault, Post, Queue, Recorded};
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Outgoing};
 use domain::jose::{Algorithm, Compact, signing_input};
@@ -82,6 +83,20 @@ impl World {
         sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; entries])
     }
 
+    pub(super) async fn read_breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        let read = self.call(Call::Breaker, |state| state.breakers.of(key)).await;
+        read.map_err(|Failed| OurFault::Ledger)
+    }
+
+    pub(super) async fn put_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        let write = |state: &mut State| state.breakers.write(key, breaker);
+        self.call(Call::WriteBreaker, write).await.map_err(|Failed| OurFault::Ledger)
+    }
+
     async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
         let sent = self.call(call, |state| state.queues.send(place, draft, state.now)).await;
         sent.map_err(|Failed| OurFault::Queue)
@@ -116,9 +131,21 @@ impl delivery::Ports for World {
         self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)
     }
 
-    async fn disable(&self, subscription: &Subscription) -> bool {
+    async fn disable(&self, subscription: &Subscription, _ended: Ended) -> bool {
         let disable = self.call(Call::Disable, |state| state.subscriptions.disable(subscription));
         disable.await.unwrap_or(false)
+    }
+
+    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        self.read_breaker(key).await
+    }
+
+    async fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        self.put_breaker(key, breaker).await
     }
 
     async fn post(&self, post: Post) -> Outcome {

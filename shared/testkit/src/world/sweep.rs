@@ -1,15 +1,16 @@
 //! The sweeper's ports on the world.
 
-use domain::delivery::{OurFault, Queue};
+use domain::breaker::{Breaker, BreakerKey};
+use domain::delivery::{BreakerWrite, OurFault, Queue};
 use domain::limits::SWEEP_PAGE_ITEMS;
 use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
 
-use super::World;
 use super::faults::Call;
 use super::ports::Failed;
 use super::queues::Draft;
+use super::{State, World};
 
 impl Ports for World {
     fn now(&self) -> Timestamp {
@@ -30,6 +31,43 @@ impl Ports for World {
     async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, OurFault> {
         let mark = self.call(Call::Mark, |state| state.ledger.mark(item, woken_until));
         mark.await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn due_breakers(&self, now: Timestamp, most: usize) -> Result<Vec<BreakerKey>, OurFault> {
+        let due = self.call(Call::DueBreakers, |state| state.breakers.due(now, most)).await;
+        due.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        self.read_breaker(key).await
+    }
+
+    async fn write_breaker(
+        &self,
+        key: &BreakerKey,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        self.put_breaker(key, breaker).await
+    }
+
+    async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
+        let forget = |state: &mut State| state.breakers.forget(key, breaker);
+        self.call(Call::ForgetBreaker, forget).await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, OurFault> {
+        let held = self.call(Call::Held, |state| state.ledger.held(key, most)).await;
+        held.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn release(
+        &self,
+        item: &DueItem,
+        now: Timestamp,
+        woken_until: Timestamp,
+    ) -> Result<bool, OurFault> {
+        let release = |state: &mut State| state.ledger.release(item, now, woken_until);
+        self.call(Call::Release, release).await.map_err(|Failed| OurFault::Ledger)
     }
 
     async fn wake_all(&self, items: &[DueItem]) -> Vec<Sent> {

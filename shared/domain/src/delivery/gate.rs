@@ -1,0 +1,179 @@
+//! The breaker in the path of an attempt: whether it may be made, and what it teaches.
+//!
+//! Best effort throughout. A breaker that cannot be read or written never stops a delivery. Nor does
+//! one that only this execution environment knows of: a delivery is held only by a breaker that
+//! stands in the table, where the sweeper finds it, or nobody would ever release it. What is owed
+//! to a delivery, its ledger item and its wake-up, is written before its breaker.
+
+use super::{Execution, Ports};
+use crate::breaker::{Admission, Breaker, BreakerKey, Change, Phase};
+use crate::limits::{BREAKER_RESERVE_MS, BREAKER_STALENESS_MAX_MS, BREAKER_WRITES_MAX};
+
+/// How an attempt came to be made.
+pub(super) enum Pass {
+    /// The breaker is closed, or nobody knows of it.
+    Ordinary,
+    /// As the one probe of a half-open breaker, which stands as it was written.
+    Probe(Breaker),
+}
+
+/// What is known of a breaker before an attempt.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// What this environment remembers will do: a first attempt, which mostly succeeds.
+    Remembered,
+    /// A delivery that has failed before: its breaker is worth a read.
+    Afresh,
+}
+
+/// Whether an attempt may be made now; `None` when the delivery is to be held.
+pub(super) async fn admit(
+    key: &BreakerKey,
+    look: Look,
+    execution: Execution<'_, impl Ports>,
+) -> Option<Pass> {
+    let Execution { memory, ports, .. } = execution;
+    let Some(breaker) = view(key, look, execution).await else { return Some(Pass::Ordinary) };
+    let next = match breaker.admits(ports.now()) {
+        Admission::Pass => return Some(Pass::Ordinary),
+        Admission::Hold => return None,
+        Admission::Probe(next) => next,
+    };
+    match ports.write_breaker(key, &next).await {
+        Ok(BreakerWrite::Written) => {
+            memory.note(key, &next, ports.now());
+            Some(Pass::Probe(next))
+        }
+        // Somebody else was first.
+        Ok(BreakerWrite::Stands(current)) => {
+            memory.note(key, &current, ports.now());
+            match current.admits(ports.now()) {
+                Admission::Pass => Some(Pass::Ordinary),
+                Admission::Hold | Admission::Probe(_) => None,
+            }
+        }
+        Err(_) => Some(Pass::Ordinary),
+    }
+}
+
+/// What became of a conditional write of a breaker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BreakerWrite {
+    /// It is written.
+    Written,
+    /// It is not: the breaker had another revision, and stands so.
+    Stands(Breaker),
+}
+
+/// The breaker as it is known; `None` when nothing is.
+async fn view(
+    key: &BreakerKey,
+    look: Look,
+    execution: Execution<'_, impl Ports>,
+) -> Option<Breaker> {
+    let Execution { memory, ports, .. } = execution;
+    let now = ports.now();
+    let seen = memory.seen(key);
+    let is_known = seen.as_ref().is_some_and(|seen| {
+        let is_fresh = now >= seen.at && now.since_ms(seen.at) < BREAKER_STALENESS_MAX_MS;
+        let is_closed = matches!(seen.breaker.phase, Phase::Closed { .. });
+        is_fresh || (is_closed && look == Look::Remembered)
+    });
+    if is_known || (seen.is_none() && look == Look::Remembered) {
+        return seen.map(|seen| seen.breaker);
+    }
+    match ports.breaker(key).await {
+        Ok(breaker) => {
+            memory.note(key, &breaker, ports.now());
+            Some(breaker)
+        }
+        Err(_) => seen.map(|seen| seen.breaker),
+    }
+}
+
+/// What an attempt teaches.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Lesson {
+    /// The target has it.
+    Succeeded,
+    /// It has not.
+    Failed,
+    /// It has not, and its subscription has ended with that.
+    Ended,
+}
+
+/// Tells the breaker what came of an attempt, and says what that has changed.
+pub(super) async fn tell(
+    key: &BreakerKey,
+    pass: &Pass,
+    lesson: Lesson,
+    execution: Execution<'_, impl Ports>,
+) -> Option<Change> {
+    let Execution { memory, ports, .. } = execution;
+    let now = ports.now();
+    match (pass, lesson) {
+        (Pass::Ordinary, Lesson::Succeeded) => {
+            let breaker = memory.seen(key)?.breaker;
+            if breaker.succeeded().is_none() {
+                memory.count_success(key);
+                return None;
+            }
+            write(key, breaker, Breaker::succeeded, execution).await
+        }
+        (Pass::Ordinary, Lesson::Failed) => {
+            let seen = memory.seen(key);
+            let successes = seen.as_ref().map_or(0, |seen| seen.successes);
+            let breaker = seen.map(|seen| seen.breaker).unwrap_or_default();
+            write(key, breaker, |from| from.failed(successes, now), execution).await
+        }
+        (Pass::Ordinary, Lesson::Ended) => None,
+        (Pass::Probe(probe), Lesson::Succeeded) => {
+            let step = |from: &Breaker| from.probe_succeeded(probe, now);
+            write(key, probe.clone(), step, execution).await
+        }
+        (Pass::Probe(probe), Lesson::Failed) => {
+            let step = |from: &Breaker| from.probe_failed(probe, now);
+            write(key, probe.clone(), step, execution).await
+        }
+        (Pass::Probe(probe), Lesson::Ended) => {
+            write(key, probe.clone(), |from| from.ended(now), execution).await;
+            None
+        }
+    }
+}
+
+/// Lets go of what a subscription's breaker holds, where it is not closed: the delivery that was to
+/// be the probe has found nobody to be posted to.
+pub(super) async fn let_go(key: &BreakerKey, execution: Execution<'_, impl Ports>) {
+    if let Some(breaker) = view(key, Look::Afresh, execution).await {
+        let now = execution.ports.now();
+        write(key, breaker, |from| from.ended(now), execution).await;
+    }
+}
+
+/// Writes a step of a breaker, from where it stands by then.
+async fn write(
+    key: &BreakerKey,
+    mut from: Breaker,
+    step: impl Fn(&Breaker) -> Option<Breaker>,
+    execution: Execution<'_, impl Ports>,
+) -> Option<Change> {
+    let Execution { invocation, memory, ports, .. } = execution;
+    for _ in 0..BREAKER_WRITES_MAX {
+        let next = step(&from)?;
+        let has_time = invocation.has_ms(BREAKER_RESERVE_MS, ports.now());
+        let written = if has_time { ports.write_breaker(key, &next).await.ok() } else { None };
+        match written {
+            Some(BreakerWrite::Written) => {
+                memory.note(key, &next, ports.now());
+                return from.change_to(&next);
+            }
+            Some(BreakerWrite::Stands(current)) => {
+                memory.note(key, &current, ports.now());
+                from = current;
+            }
+            None => return None,
+        }
+    }
+    None
+}
