@@ -42,11 +42,22 @@ pub fn event(id: &str) -> Event {
     serde_json::from_str(&json.to_string()).expect("an event")
 }
 
+/// As [`event`], accepted at another moment.
+#[must_use]
+pub fn event_accepted_at(id: &str, at: Timestamp) -> Event {
+    Event { accepted_at: at, ..event(id) }
+}
+
+/// The body of a message on the events queue with these events.
+#[must_use]
+pub fn events_body_of(events: Vec<Event>) -> String {
+    QueueMessage::EventsV1(Events::new(events, None).expect("one scope")).to_body()
+}
+
 /// The body of a message on the events queue with a [`event`] of each of these IDs.
 #[must_use]
 pub fn events_body(ids: &[&str]) -> String {
-    let events = ids.iter().map(|id| event(id)).collect();
-    QueueMessage::EventsV1(Events::new(events, None).expect("one scope")).to_body()
+    events_body_of(ids.iter().map(|id| event(id)).collect())
 }
 
 /// The body of a wake-up.

@@ -245,6 +245,11 @@ impl World {
         self.lock().breakers.of(&samples::breaker_key(id))
     }
 
+    /// Puts another breaker in the place of a subscription's.
+    pub fn put_breaker_of(&self, id: &str, breaker: Breaker) {
+        self.lock().breakers.put(samples::breaker_key(id), breaker);
+    }
+
     /// What the one execution environment of [`crate::poller`] remembers of breakers.
     #[must_use]
     pub fn memory(&self) -> &Memory {

@@ -3,6 +3,7 @@
 //! Each module is one kind of promise. Numbers (`a54`, `f08`) are those of the test catalogue.
 
 mod batches;
+mod breaker;
 mod crashes;
 mod dead_letters;
 mod fan_out;
@@ -11,13 +12,15 @@ mod from_ingest;
 mod our_faults;
 mod retries;
 mod subscriptions;
-mod sweep;
+mod sweeps;
 mod wake_ups;
 
-use domain::delivery::{Disposition, Fate, OurFault, Queue, Report};
+use domain::delivery::{Disposition, Fate, Invocation, OurFault, Queue, Report, Settings};
 use domain::ledger::{LedgerItem, Reason, State};
+use domain::limits::SWEEP_RELEASE_MAX;
 use domain::message::Wakeup;
-use testkit::poller::{drain, work_one};
+use domain::sweep::{self, Swept};
+use testkit::poller::{drain, work_one, work_visible};
 use testkit::samples::{START, events_body, settings};
 use testkit::world::{Message, Reaction, World};
 
@@ -26,6 +29,7 @@ const TARGET: &str = "https://target.example.com/hook";
 /// A healthy neighbour's.
 const NEIGHBOUR: &str = "https://neighbour.example.com/hook";
 
+const MINUTE_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 /// A world with the subscription `s1`, whose target reacts so and is healthy thereafter, and the
@@ -75,6 +79,24 @@ async fn settled_later(world: &World, queue: Queue) -> Vec<Report> {
 async fn drained(world: &World) {
     drain(world, &settings(), world.now().plus_ms(10 * DAY_MS)).await;
     assert_eq!(world.next_visible_at(), None, "the queues are empty");
+}
+
+async fn swept(world: &World) -> Swept {
+    sweep::run(Invocation { deadline: None }, SWEEP_RELEASE_MAX, world).await
+}
+
+/// One minute after the other: the sweeper's tick, and everything that is visible.
+async fn live(world: &World, minutes: u64) {
+    live_with(world, minutes, &settings()).await;
+}
+
+async fn live_with(world: &World, minutes: u64, settings: &Settings) {
+    for _ in 0..minutes {
+        world.advance_ms(MINUTE_MS);
+        let swept = swept(world).await;
+        assert_eq!((swept.fault, swept.is_complete), (None, true));
+        work_visible(world, settings).await;
+    }
 }
 
 /// The numbers of the attempts that a target has seen.

@@ -14,6 +14,10 @@ impl Breakers {
         self.0.get(key).cloned().unwrap_or_default()
     }
 
+    pub(super) fn put(&mut self, key: BreakerKey, breaker: Breaker) {
+        self.0.insert(key, breaker);
+    }
+
     pub(super) fn all(&self) -> &BTreeMap<BreakerKey, Breaker> {
         &self.0
     }

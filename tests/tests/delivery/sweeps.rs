@@ -4,7 +4,7 @@ use domain::delivery::{Invocation, OurFault, Queue, Settings};
 use domain::ledger::State;
 use domain::limits::{SWEEP_RELEASE_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS};
 use domain::retry::Schedule;
-use domain::sweep::{self, Swept};
+use domain::sweep;
 use domain::time::{Deadline, Timestamp};
 use testkit::crash::polled;
 use testkit::poller::work_visible;
@@ -12,15 +12,12 @@ use testkit::samples::events_body;
 use testkit::world::{Call, Fault, Reaction, World};
 
 use crate::{
-    TARGET, attempts, dead_for, only_item, only_wakeup, settings, world_after_a_failure, world_with,
+    TARGET, attempts, dead_for, live, live_with, only_item, only_wakeup, settings, swept,
+    world_after_a_failure, world_with,
 };
 
 const MINUTE_MS: u64 = 60_000;
 const UNBOUNDED: Invocation = Invocation { deadline: None };
-
-async fn sweep(world: &World) -> Swept {
-    sweep::run(UNBOUNDED, SWEEP_RELEASE_MAX, world).await
-}
 
 /// A world in which the wake-up after the first attempt got lost.
 async fn world_without_its_wakeup() -> World {
@@ -37,27 +34,13 @@ fn due_at(world: &World) -> Timestamp {
     }
 }
 
-/// One minute after the other: the sweeper's tick, and everything that is visible.
-async fn live(world: &World, minutes: u64) {
-    live_with(world, minutes, &settings()).await;
-}
-
-async fn live_with(world: &World, minutes: u64, settings: &Settings) {
-    for _ in 0..minutes {
-        world.advance_ms(MINUTE_MS);
-        let swept = sweep(world).await;
-        assert_eq!((swept.fault, swept.is_complete), (None, true));
-        work_visible(world, settings).await;
-    }
-}
-
 #[tokio::test]
 async fn a_lost_wake_up_is_found_two_minutes_after_its_time_and_not_before() {
     let world = world_without_its_wakeup().await;
     world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS));
-    assert_eq!(sweep(&world).await.due, 0, "it may still be under way");
+    assert_eq!(swept(&world).await.due, 0, "it may still be under way");
     world.advance_ms(1);
-    let swept = sweep(&world).await;
+    let swept = swept(&world).await;
     assert_eq!((swept.due, swept.woken, swept.taken), (1, 1, 0));
     assert_eq!(swept.oldest_ms, WAKE_UP_LOST_MS + 1);
     work_visible(&world, &settings()).await;
@@ -90,7 +73,7 @@ async fn the_patient_schedule_is_walked_to_its_end_and_each_attempt_is_made_once
 async fn f11_of_two_sweepers_at_once_one_wakes_each_item() {
     let world = world_without_its_wakeup().await;
     world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS + 1));
-    let (one, other) = tokio::join!(sweep(&world), sweep(&world));
+    let (one, other) = tokio::join!(swept(&world), swept(&world));
     assert_eq!((one.woken + other.woken, one.taken + other.taken), (1, 1));
     assert_eq!(world.messages(Queue::Retries).len(), 1);
 }
@@ -100,7 +83,7 @@ async fn f10_a_sweeper_that_crashes_anywhere_leaves_the_item_to_the_next_one() {
     for polls in 1..40 {
         let world = world_without_its_wakeup().await;
         world.set_now(due_at(&world).plus_ms(WAKE_UP_LOST_MS + 1));
-        let is_through = polled(polls, sweep(&world)).is_some();
+        let is_through = polled(polls, swept(&world)).is_some();
         live(&world, 20).await;
         assert_eq!(attempts(&world, TARGET), [1, 2], "after {polls} polls");
         assert!(world.ledger().is_empty());
@@ -126,7 +109,7 @@ async fn f02_wake_ups_that_the_queue_refused_are_sent_again() {
     }
     world.advance_ms(10 * MINUTE_MS);
     world.refuse_entries([1]);
-    let swept = sweep(&world).await;
+    let swept = swept(&world).await;
     assert_eq!((swept.due, swept.woken, swept.unconfirmed), (3, 2, 1));
     world.heal();
     live(&world, 20).await;
@@ -139,10 +122,10 @@ async fn f03_a_ledger_that_is_down_is_said_and_what_can_be_read_is_woken() {
     let world = world_without_its_wakeup().await;
     world.advance_ms(10 * MINUTE_MS);
     world.fault_always(Call::Due, Fault::NotDone);
-    assert_eq!(sweep(&world).await.fault, Some(OurFault::Ledger));
+    assert_eq!(swept(&world).await.fault, Some(OurFault::Ledger));
     world.heal();
     world.fault_next(Call::Mark, [Some(Fault::NotDone)]);
-    let swept = sweep(&world).await;
+    let swept = swept(&world).await;
     assert_eq!((swept.due, swept.woken, swept.fault), (1, 0, Some(OurFault::Ledger)));
     live(&world, 1).await;
     assert!(world.ledger().is_empty());
@@ -167,9 +150,9 @@ async fn pages_are_followed_and_the_cap_holds_back_the_rest_for_the_next_tick() 
     for index in 0..items {
         world.put_pending(&format!("e{index}"), world.now().minus_ms(MINUTE_MS));
     }
-    let swept = sweep::run(UNBOUNDED, 1_000, &world).await;
-    assert_eq!((swept.woken, swept.is_complete), (1_000, false));
-    let rest = sweep(&world).await;
+    let first = sweep::run(UNBOUNDED, 1_000, &world).await;
+    assert_eq!((first.woken, first.is_complete), (1_000, false));
+    let rest = swept(&world).await;
     assert_eq!((rest.woken, rest.taken, rest.is_complete), (items - 1_000, 0, true));
     assert_eq!(world.messages(Queue::Retries).len(), items);
 }
