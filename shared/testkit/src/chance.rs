@@ -22,6 +22,11 @@ impl Chance {
         usize::try_from(self.next() % end).unwrap_or_default()
     }
 
+    /// As [`Self::below`], for milliseconds.
+    pub(crate) fn below_u64(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+
     /// True this often in a thousand.
     pub(crate) fn happens(&mut self, per_mille: u32) -> bool {
         self.next() % 1_000 < u64::from(per_mille)

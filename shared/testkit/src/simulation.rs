@@ -1,48 +1,60 @@
 //! The simulation: the real ingest, delivery and sweeper in a world that goes wrong by seed.
 //!
 //! One seed decides everything: how many targets there are and how they behave, when events are
-//! posted, which calls fail and how, which messages come again, and at which await a piece of work
-//! is dropped, as by a crash. After two hours of that the faults stop, everything is given time to
-//! come to rest, and the [`checker`](crate::checker) reads the history. The same seed gives the
-//! same history, always.
+//! posted, which subscriptions change, which calls fail and how, which services are down, whose
+//! clock is wrong, which messages come again, how the work of several execution environments
+//! interleaves, and at which await a piece of work is cut off, as by a crash. After four hours of
+//! that the faults stop, everything is given time to come to rest, and the
+//! [`checker`](crate::checker) reads the history. The same seed gives the same history, always.
+//!
+//! # Dramatis personae
+//! - `Plan`: what the seed decides beforehand.
+//! - `Slot`: an execution environment, and the one [`Work`] that it does at a time.
+//! - `Task`: such a piece of work, a future of the domain; polled, put to sleep, or dropped.
+//! - [`Run`]: what is left, with a count of the awaits at which work was cut off.
 
 mod plan;
+mod slots;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZero;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use domain::delivery::{self, Fate, Invocation, Queue, Settings};
-use domain::event_type::{EventTypeNames, Source};
-use domain::ingest::{self, Answer, Request};
+use domain::delivery::{Queue, Settings};
 use domain::ledger::State;
-use domain::limits::SWEEP_RELEASE_MAX;
-use domain::sweep;
-use domain::time::{Deadline, Timestamp};
+use domain::time::Timestamp;
 
 use crate::chance::Chance;
 use crate::checker::{Dead, History, Pair, Post};
-use crate::crash::polled;
-use crate::poller::INVOCATION_MS;
-use crate::samples::{self, settings};
-use crate::world::{Message, Reaction, World};
+use crate::samples::settings;
+use crate::world::{Await, Place, Reaction, World};
 use plan::Plan;
+use slots::{Role, Slot, Task};
 
 const MINUTE_MS: u64 = 60_000;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
 
 /// How long things go wrong.
-const TROUBLE_MS: u64 = 2 * 60 * MINUTE_MS;
+const TROUBLE_MS: u64 = 4 * HOUR_MS;
 
-/// How long everything then has to come to rest: the patient schedule, twice.
-const REST_MS: u64 = 8 * 24 * 60 * MINUTE_MS;
+/// How long everything then has to come to rest: five days until a target is given up, the patient
+/// schedule, and some to spare.
+const REST_MS: u64 = 14 * DAY_MS;
+
+/// How long a piece of work sleeps at most that was not cut off, and goes on as if nothing were.
+const SLEEP_MAX_MS: u64 = 12 * MINUTE_MS;
 
 /// A kind of work that a crash can cut off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Work {
     /// Taking in a request.
     Ingest,
-    /// A record of the events queue.
+    /// Records of the events queue.
     Events,
-    /// A record of the retries queue.
-    Retry,
+    /// Records of the retries queue.
+    Retries,
     /// A tick of the sweeper.
     Sweep,
 }
@@ -52,8 +64,10 @@ pub enum Work {
 pub struct Run {
     /// For the checker.
     pub history: History,
-    /// How often each kind of work was cut off after how many polls.
-    pub crashes: BTreeMap<(Work, usize), usize>,
+    /// Where work has waited.
+    pub awaits: BTreeSet<(Work, Await)>,
+    /// How often work was cut off where it waited.
+    pub crashes: BTreeMap<(Work, Await), usize>,
 }
 
 /// Plays one seed with this many events.
@@ -64,53 +78,78 @@ pub fn play(seed: u64, events: usize) -> Run {
     let world = World::new(chance.next());
     plan.set_up(&world);
     let settings = Settings { schedule: plan.schedule, ..settings() };
-    let mut simulation = Simulation { chance, plan, world, settings, run: Run::default() };
+    let slots = Slot::all(&plan, &mut chance);
+    let mut simulation = Simulation {
+        chance,
+        world: &world,
+        settings: &settings,
+        slots,
+        next_tick_at: world.now(),
+        run: Run::default(),
+        plan,
+    };
     simulation.trouble();
     simulation.rest();
     simulation.finish()
 }
 
-struct Simulation {
+/// Plays seeds with this many events each, on all cores, and hands over each run when it is done.
+pub fn play_all(seeds: Range<u64>, events: usize, take: impl Fn(u64, Run) + Sync) {
+    let next = AtomicU64::new(seeds.start);
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let play_some = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            take(seed, play(seed, events));
+        }
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads).map(|_| scope.spawn(play_some)).collect();
+        for thread in threads {
+            thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        }
+    });
+}
+
+struct Simulation<'a> {
     chance: Chance,
     plan: Plan,
-    world: World,
-    settings: Settings,
+    world: &'a World,
+    settings: &'a Settings,
+    slots: Vec<Slot<'a>>,
+    next_tick_at: Timestamp,
     run: Run,
 }
 
-impl Simulation {
+impl<'a> Simulation<'a> {
     /// Events come in and everything goes wrong.
     fn trouble(&mut self) {
         let until = self.world.now().plus_ms(TROUBLE_MS);
         self.world.misbehave(self.plan.faults_per_mille);
-        let mut arrivals = std::mem::take(&mut self.plan.arrivals);
-        arrivals.reverse();
+        self.world.lag_index(self.plan.lag_ms);
         while self.world.now() < until {
-            while let Some((at, event)) = arrivals.pop_if(|(at, _)| *at <= self.world.now()) {
-                if !self.post(&event) {
-                    // The producer comes back, as it was told.
-                    arrivals.push((at.plus_ms(2_000).max(self.world.now().plus_ms(2_000)), event));
-                    arrivals.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-                }
+            self.begin();
+            if !self.step() {
+                let next = self.next_moment().map_or(until, |at| at.min(until));
+                self.world.set_now(next.max(self.world.now().plus_ms(1)));
             }
-            self.work();
-            let arrival = arrivals.last().map_or(until, |(at, _)| *at);
-            let next = self.next_moment().map_or(arrival, |at| at.min(arrival)).min(until);
-            self.world.set_now(next.max(self.world.now().plus_ms(1)));
         }
         self.world.heal();
-        self.plan.crashes_per_mille = 0;
-        self.plan.repeats_per_mille = 0;
-        while let Some((_, event)) = arrivals.pop() {
-            self.post(&event);
-        }
+        self.plan.calm_down();
+        self.run.history.calm_at_ms = self.world.now().as_ms();
     }
 
     /// No more faults, until nothing is left to do.
     fn rest(&mut self) {
         let until = self.world.now().plus_ms(REST_MS);
         loop {
-            self.work();
+            self.begin();
+            if self.step() {
+                continue;
+            }
             match self.next_moment() {
                 Some(at) if at <= until => self.world.set_now(at.max(self.world.now().plus_ms(1))),
                 _ => return,
@@ -118,117 +157,94 @@ impl Simulation {
         }
     }
 
-    /// The next moment at which something can be done: a message becomes visible, or the sweeper
-    /// ticks and finds something due.
+    /// The next moment at which something happens though nobody works.
     fn next_moment(&self) -> Option<Timestamp> {
-        let tick = self.world.next_sweep_at().map(|at| {
-            let at_ms = at.max(self.world.now().plus_ms(1)).as_ms();
-            Timestamp::from_ms(at_ms.div_ceil(MINUTE_MS) * MINUTE_MS)
-        });
-        self.world.next_visible_at().into_iter().chain(tick).min()
+        // What waits for somebody who sleeps waits until he wakes.
+        let is_free =
+            |role: Role| self.slots.iter().any(|slot| slot.role == role && slot.task.is_none());
+        let visible = [Queue::Events, Queue::Retries]
+            .into_iter()
+            .filter(|queue| is_free(Role::Delivery(*queue)))
+            .filter_map(|queue| self.world.next_visible_on(queue));
+        let arrival = self.plan.next_arrival_at().filter(|_| is_free(Role::Ingest));
+        let tick = self.world.next_sweep_at().map(|at| at.max(self.next_tick_at));
+        let awake = self.slots.iter().filter_map(|slot| slot.task.as_ref()?.asleep_until);
+        let others = [arrival, tick, self.plan.next_incident_at()];
+        visible.chain(others.into_iter().flatten()).chain(awake).min()
     }
 
-    fn work(&mut self) {
-        if self.world.now().as_ms().is_multiple_of(MINUTE_MS) {
-            self.sweep();
+    /// Begins what there is to do, in the environments that have nothing to do.
+    fn begin(&mut self) {
+        let now = self.world.now();
+        while let Some(incident) = self.plan.incident_at(now) {
+            incident.happen(self.world, &mut self.run.history);
         }
-        self.repeat_a_wakeup();
-        for queue in [Queue::Events, Queue::Retries] {
-            loop {
-                let batch = self.world.receive(queue, 10);
-                if batch.is_empty() {
-                    break;
-                }
-                for message in self.chance.shuffled(batch) {
-                    self.deliver(queue, &message);
-                }
+        let is_tick = now >= self.next_tick_at;
+        for index in 0..self.slots.len() {
+            if self.slots[index].task.is_none() {
+                self.slots[index].task = self.task(index, is_tick);
             }
         }
-    }
-
-    /// Posts an event; whether it was answered 202.
-    fn post(&mut self, event: &str) -> bool {
-        self.run.history.submitted.insert(event.to_owned());
-        let body = format!(
-            r#"{{"id":"{event}","type":"userUpdated","propertyId":"{}","sub":"u1","data":{{}}}}"#,
-            plan::PROPERTY
-        );
-        let crash = self.crash(Work::Ingest);
-        let names = EventTypeNames::default();
-        let request = Request {
-            content_type: Some("application/json"),
-            content_encoding: None,
-            body: Some(body.as_bytes()),
-        };
-        let work = ingest::run(request, Source::NextIdentity, &names, &self.world);
-        let answer = polled(crash.unwrap_or(usize::MAX), work);
-        self.note(Work::Ingest, crash, answer.is_none());
-        let is_accepted = matches!(answer, Some(Answer::Accepted(_)));
-        if is_accepted {
-            self.run.history.accepted.insert(event.to_owned());
-        }
-        is_accepted
-    }
-
-    fn deliver(&mut self, queue: Queue, message: &Message) {
-        let work = match queue {
-            Queue::Events => Work::Events,
-            Queue::Retries => Work::Retry,
-        };
-        let crash = self.crash(work);
-        let deadline = Some(Deadline::at(self.world.now().plus_ms(INVOCATION_MS)));
-        let invocation = Invocation { deadline };
-        let execution = self.world.execution(invocation, &self.settings);
-        let run = delivery::run(queue, &message.body, execution);
-        let fate = polled(crash.unwrap_or(usize::MAX), run);
-        self.note(work, crash, fate.is_none());
-        if let Some(Fate::Settled(_) | Fate::SetAside(_)) = fate {
-            // A deletion that gets lost: the message comes again.
-            if self.chance.happens(self.plan.repeats_per_mille) {
-                self.run.history.incidents += 1;
-            } else {
-                self.world.delete(queue, &message.id);
-            }
+        if is_tick {
+            self.next_tick_at = Timestamp::from_ms((now.as_ms() / MINUTE_MS + 1) * MINUTE_MS);
         }
     }
 
-    /// A wake-up arrives twice, the first time at once: a queue that repeats itself, or a clock
-    /// that is ahead of ours.
-    fn repeat_a_wakeup(&mut self) {
-        let waiting = self.world.messages(Queue::Retries);
-        if !waiting.is_empty() && self.chance.happens(self.plan.repeats_per_mille) {
-            let message = &waiting[self.chance.below(waiting.len())];
-            self.world.put(Queue::Retries, message.body.clone());
+    /// Goes on with one piece of work; `false` when all are done or asleep.
+    fn step(&mut self) -> bool {
+        let now = self.world.now();
+        let is_awake = |slot: &Slot<'a>| {
+            let asleep_until = slot.task.as_ref().map(|task| task.asleep_until);
+            asleep_until.is_some_and(|until| until.is_none_or(|until| until <= now))
+        };
+        let awake: Vec<usize> =
+            (0..self.slots.len()).filter(|index| is_awake(&self.slots[*index])).collect();
+        if awake.is_empty() {
+            return false;
+        }
+        let index = awake[self.chance.below(awake.len())];
+        let Some(task) = self.slots[index].task.take() else { return false };
+        self.go_on(index, task);
+        self.let_time_pass();
+        true
+    }
+
+    fn go_on(&mut self, index: usize, mut task: Task<'a>) {
+        task.asleep_until = None;
+        self.world.enter(Some(self.slots[index].environment.clone()));
+        let done = task.poll();
+        self.world.enter(None);
+        if let Some(done) = done {
+            return self.conclude(done);
+        }
+        let Some(at) = self.world.waits_at() else { return };
+        let place = (task.work, at);
+        self.run.awaits.insert(place);
+        let now = self.world.now();
+        if task.is_out_of_time(now) || self.chance.happens(self.plan.crashes_per_mille) {
             self.run.history.incidents += 1;
+            *self.run.crashes.entry(place).or_default() += 1;
+            // The process is gone, and with it what it remembered.
+            self.slots[index].restart();
+            return self.abandon(task);
         }
-    }
-
-    fn sweep(&mut self) {
-        let crash = self.crash(Work::Sweep);
-        let invocation = Invocation { deadline: None };
-        let swept = polled(
-            crash.unwrap_or(usize::MAX),
-            sweep::run(invocation, SWEEP_RELEASE_MAX, &self.world),
-        );
-        self.note(Work::Sweep, crash, swept.is_none());
-    }
-
-    /// After how many polls this piece of work is cut off; `None` when it may end.
-    fn crash(&mut self, work: Work) -> Option<usize> {
-        let longest = match work {
-            Work::Ingest => 3,
-            Work::Events | Work::Retry => 14,
-            Work::Sweep => 8,
-        };
-        let happens = self.chance.happens(self.plan.crashes_per_mille);
-        happens.then(|| 1 + self.chance.below(longest))
-    }
-
-    fn note(&mut self, work: Work, crash: Option<usize>, was_cut_off: bool) {
-        if let Some(polls) = crash.filter(|_| was_cut_off) {
+        if self.chance.happens(self.plan.sleeps_per_mille) {
             self.run.history.incidents += 1;
-            *self.run.crashes.entry((work, polls)).or_default() += 1;
+            let sleep_ms = self.chance.below_u64(SLEEP_MAX_MS);
+            task.asleep_until = Some(now.plus_ms(sleep_ms));
         }
+        self.slots[index].task = Some(task);
+    }
+
+    /// Most of the time next to none.
+    fn let_time_pass(&mut self) {
+        let most_ms = match self.chance.below(1_000) {
+            0 => 5_000,
+            1..=20 => 200,
+            _ => return,
+        };
+        let now = self.world.now().plus_ms(self.chance.below_u64(most_ms));
+        self.world.set_now(now);
     }
 
     fn finish(mut self) -> Run {
@@ -237,16 +253,15 @@ impl Simulation {
             subscription: subscription.to_owned(),
         };
         let history = &mut self.run.history;
-        let ids = self.plan.targets.iter().map(|target| target.id.clone());
-        (history.disabled, history.subscriptions) =
-            ids.partition(|id| self.world.is_disabled(&samples::property(), id));
+        self.plan.tell(self.world, history);
         history.incidents += self.world.faults_injected();
         history.posts = self
             .world
             .posts()
             .iter()
             .map(|post| Post {
-                pair: pair(post.jti(), plan::subscription_of(&post.url)),
+                pair: pair(&post.jti(), plan::subscription_of(&post.url)),
+                endpoint: post.url.clone(),
                 at_ms: post.at.as_ms(),
                 attempt: post.headers.attempt,
                 is_accepted: post.reaction == Reaction::status(200),
@@ -261,8 +276,15 @@ impl Simulation {
                 }
             }
         }
-        history.queued =
-            self.world.messages(Queue::Events).len() + self.world.messages(Queue::Retries).len();
+        for queue in [Queue::Events, Queue::Retries] {
+            history.queued += self.world.count(queue);
+            for message in self.world.messages(Place::DeadLetters(queue)) {
+                match message.reason {
+                    Some(_) => history.set_aside += 1,
+                    None => history.queued += 1,
+                }
+            }
+        }
         self.run
     }
 }

@@ -15,7 +15,9 @@
 //! - The ledger's conditions are those of `adapters::ledger`; [`crate::contract`] holds both to it.
 
 mod breakers;
+mod environment;
 mod faults;
+mod index;
 mod ledger;
 mod pause;
 mod ports;
@@ -25,7 +27,7 @@ mod sweep;
 mod targets;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::breaker::memory::Memory;
 use domain::breaker::{Breaker, BreakerKey};
@@ -46,7 +48,8 @@ use queues::Queues;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
 
-pub use faults::{Call, Fault};
+pub use environment::Environment;
+pub use faults::{Await, Call, Fault, Service};
 pub use queues::{Message, Place, RECEIVES_MAX, VISIBILITY_MS};
 pub use targets::{Posted, Reaction};
 
@@ -58,8 +61,14 @@ pub struct World {
 
 struct State {
     now: Timestamp,
+    /// Whose work is going on; `None` is one whose clock is right and who remembers nothing.
+    environment: Option<Arc<Environment>>,
+    /// Where the future waits that was polled last.
+    waits_at: Option<Await>,
     chance: Chance,
     faults_per_mille: u32,
+    /// Services that are down, and until when.
+    down: BTreeMap<Service, Timestamp>,
     faults_injected: usize,
     subscriptions: SubscriptionRows,
     ledger: Ledger,
@@ -76,8 +85,11 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let state = State {
             now: samples::START,
+            environment: None,
+            waits_at: None,
             chance: Chance::new(seed),
             faults_per_mille: 0,
+            down: BTreeMap::new(),
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
             ledger: Ledger::default(),
@@ -114,6 +126,25 @@ impl World {
         state.now = state.now.plus_ms(ms);
     }
 
+    /// What the clock of whoever works shows.
+    pub(crate) fn seen_now(&self) -> Timestamp {
+        let state = self.lock();
+        state.environment.as_ref().map_or(state.now, |environment| environment.now(state.now))
+    }
+
+    // -- Execution environments --------------------------------------------------------------
+
+    /// From now on, what works does so in this environment.
+    pub fn enter(&self, environment: Option<Arc<Environment>>) {
+        self.lock().environment = environment;
+    }
+
+    /// Where the future waits that was polled last.
+    #[must_use]
+    pub fn waits_at(&self) -> Option<Await> {
+        self.lock().waits_at
+    }
+
     // -- Subscriptions -----------------------------------------------------------------------
 
     /// Writes a subscription of [`samples::property`] that takes everything.
@@ -137,6 +168,12 @@ impl World {
         self.lock().subscriptions.delete(&samples::property(), id);
     }
 
+    /// When a delivery disabled a subscription of [`samples::property`], where one did.
+    #[must_use]
+    pub fn disabled_at(&self, id: &str) -> Option<Timestamp> {
+        self.lock().subscriptions.disabled_at(&samples::property(), id)
+    }
+
     /// Whether a subscription's row says that it is disabled.
     #[must_use]
     pub fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
@@ -149,6 +186,11 @@ impl World {
     /// script, or at its end, answers as [`Self::react_always`] says, else 200.
     pub fn script(&self, url: &str, reactions: impl IntoIterator<Item = Reaction>) {
         self.lock().targets.script(url, reactions);
+    }
+
+    /// What the target behind this URL does until a moment, after that of the call before.
+    pub fn react_until(&self, url: &str, until: Timestamp, reaction: Reaction) {
+        self.lock().targets.react_until(url, until, reaction);
     }
 
     /// What the target behind this URL does when its script is at its end.
@@ -185,6 +227,19 @@ impl World {
         state.queues.receive(queue, most, now)
     }
 
+    /// As [`Self::receive`], but in no order.
+    pub(crate) fn receive_any(&self, queue: Queue, most: usize) -> Vec<Message> {
+        let mut state = self.lock();
+        let State { queues, chance, now, .. } = &mut *state;
+        queues.receive_any(queue, most, *now, chance)
+    }
+
+    /// How many messages are on a queue.
+    #[must_use]
+    pub fn count(&self, place: impl Into<Place>) -> usize {
+        self.lock().queues.len(place.into())
+    }
+
     /// Deletes a message.
     pub fn delete(&self, queue: Queue, message_id: &str) {
         self.lock().queues.delete(queue, message_id);
@@ -193,13 +248,20 @@ impl World {
     /// All messages of a queue: visible, hidden and delayed ones, oldest first.
     #[must_use]
     pub fn messages(&self, place: impl Into<Place>) -> Vec<Message> {
-        self.lock().queues.all(place.into()).to_vec()
+        self.lock().queues.all(place.into())
     }
 
     /// The moment at which the next message of `events` or `retries` is visible, now or later.
     #[must_use]
     pub fn next_visible_at(&self) -> Option<Timestamp> {
-        self.lock().queues.next_visible_at()
+        let queues = [Queue::Events, Queue::Retries];
+        queues.into_iter().filter_map(|queue| self.next_visible_on(queue)).min()
+    }
+
+    /// The moment at which the next message of a queue is visible, now or later.
+    #[must_use]
+    pub fn next_visible_on(&self, queue: Queue) -> Option<Timestamp> {
+        self.lock().queues.next_visible_at(queue)
     }
 
     // -- Ledger ------------------------------------------------------------------------------
@@ -209,7 +271,9 @@ impl World {
         // Longer than a queue can delay: the sweeper is the one to wake it.
         let wait_ms = u64::from(QUEUE_DELAY_MAX_S) * 1_000 + 1;
         let item = samples::pending_item(event_id, next_at.minus_ms(wait_ms), wait_ms);
-        self.lock().ledger.record(&item);
+        let mut state = self.lock();
+        let now = state.now;
+        state.ledger.record(&item, now);
     }
 
     /// All items, by delivery ID.
@@ -234,7 +298,7 @@ impl World {
     #[must_use]
     pub fn next_sweep_at(&self) -> Option<Timestamp> {
         let state = self.lock();
-        state.ledger.next_due_at().into_iter().chain(state.breakers.next_check_at()).min()
+        state.ledger.index.next_due_at().into_iter().chain(state.breakers.next_check_at()).min()
     }
 
     // -- Breakers ----------------------------------------------------------------------------
@@ -276,66 +340,11 @@ impl World {
     pub fn spoil(&self, delivery: &DeliveryId) {
         self.lock().ledger.spoil(delivery);
     }
-
-    // -- Faults ------------------------------------------------------------------------------
-
-    /// What goes wrong with the next calls of this kind, one by one; `None` lets one pass.
-    pub fn fault_next(&self, call: Call, faults: impl IntoIterator<Item = Option<Fault>>) {
-        self.lock().faults.next(call, faults);
-    }
-
-    /// What goes wrong with every call of this kind, after those of [`Self::fault_next`], until
-    /// [`Self::heal`].
-    pub fn fault_always(&self, call: Call, fault: Fault) {
-        self.lock().faults.always(call, fault);
-    }
-
-    /// The entries (counted from 0) of the next [`Call::Send`] that the queue refuses.
-    pub fn refuse_entries(&self, entries: impl IntoIterator<Item = usize>) {
-        self.lock().faults.refuse(entries);
-    }
-
-    /// Ends all faults. Targets' scripts stay.
-    pub fn heal(&self) {
-        let mut state = self.lock();
-        state.faults = Faults::default();
-        state.faults_per_mille = 0;
-    }
-
-    /// Lets this many of a thousand calls fail, by the seed's dice: half of them are not done, half
-    /// are done and nobody told.
-    pub fn misbehave(&self, faults_per_mille: u32) {
-        self.lock().faults_per_mille = faults_per_mille;
-    }
-
-    /// How many calls failed by chance.
-    #[must_use]
-    pub fn faults_injected(&self) -> usize {
-        self.lock().faults_injected
-    }
-
-    /// How many calls of this kind were begun, whatever became of them.
-    #[must_use]
-    pub fn calls(&self, call: Call) -> usize {
-        self.lock().calls.get(&call).copied().unwrap_or_default()
-    }
 }
 
 impl State {
     /// `SplitMix64`: small, and any seed is a good one.
     fn roll(&mut self) -> u64 {
         self.chance.next()
-    }
-
-    /// The fault of a call that is made now: scripted, or by chance.
-    fn fault_of(&mut self, call: Call) -> Option<Fault> {
-        if let Some(scripted) = self.faults.of(call) {
-            return Some(scripted);
-        }
-        let happens = self.chance.happens(self.faults_per_mille);
-        happens.then(|| {
-            self.faults_injected += 1;
-            if self.chance.happens(500) { Fault::NotDone } else { Fault::ReplyLost }
-        })
     }
 }

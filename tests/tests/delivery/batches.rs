@@ -7,7 +7,7 @@ use lambda_runtime::{Context, LambdaEvent};
 use serde_json::{Value, json};
 use testkit::poller::INVOCATION_MS;
 use testkit::samples::{events_body, settings};
-use testkit::world::{Call, Fault, Message, Place, Reaction, VISIBILITY_MS, World};
+use testkit::world::{Call, Fault, Message, Place, Posted, Reaction, VISIBILITY_MS, World};
 
 use crate::{TARGET, world_after_a_failure};
 
@@ -57,7 +57,7 @@ async fn poll(world: &World, queue: Queue) -> Result<Vec<String>, BatchReturned>
 }
 
 fn jtis(world: &World) -> Vec<String> {
-    let mut jtis: Vec<String> = world.posts().iter().map(|post| post.jti().to_owned()).collect();
+    let mut jtis: Vec<String> = world.posts().iter().map(Posted::jti).collect();
     jtis.sort();
     jtis
 }

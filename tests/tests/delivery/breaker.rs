@@ -76,7 +76,7 @@ fn held(world: &World) -> Vec<(String, u32)> {
 fn accepted(world: &World) -> Vec<String> {
     let posts = world.posts_to(TARGET).into_iter();
     let accepted = posts.filter(|post| post.reaction == Reaction::status(200));
-    accepted.map(|post| post.jti().to_owned()).collect()
+    accepted.map(|post| post.jti()).collect()
 }
 
 #[tokio::test]
@@ -134,10 +134,8 @@ async fn a_probe_that_fails_is_charged_to_its_own_delivery_and_the_next_is_anoth
     deliver(&world, "e2").await;
     let posts = world.posts().len();
     live(&world, 5).await;
-    let probes: Vec<(String, u32)> = world.posts()[posts..]
-        .iter()
-        .map(|post| (post.jti().to_owned(), post.headers.attempt))
-        .collect();
+    let probes: Vec<(String, u32)> =
+        world.posts()[posts..].iter().map(|post| (post.jti(), post.headers.attempt)).collect();
     assert_eq!(probes, [("e1".to_owned(), 1), ("e2".to_owned(), 1)], "after one and two minutes");
     let Phase::Open { openings, .. } = world.breaker_of("s1").phase else {
         unreachable!("{:?}", world.breaker_of("s1"))

@@ -7,7 +7,7 @@ use domain::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
 use domain::message::{Events, QueueMessage};
 use serde_json::value::RawValue;
 use testkit::samples::{delivery_id, event, events_body, property};
-use testkit::world::{Call, Fault, Reaction, World};
+use testkit::world::{Call, Fault, Posted, Reaction, World};
 
 use crate::{drained, returned, settled};
 
@@ -81,7 +81,7 @@ async fn several_events_go_on_across_portions_in_their_order() {
     let world = world_of(40, &events);
     assert_eq!(portions(&world).await, [32, 32, 32, 24]);
     assert_each_pair_once(&world, 40, &events);
-    let order: Vec<String> = world.posts().iter().map(|post| post.jti().to_owned()).collect();
+    let order: Vec<String> = world.posts().iter().map(Posted::jti).collect();
     let expected: Vec<&str> = events.iter().flat_map(|event| [*event; 40]).collect();
     assert_eq!(order, expected);
 }

@@ -33,7 +33,7 @@ async fn a_notification_says_what_happened_to_whom_and_when_to_give_up() {
     settled(&world, Queue::Events).await;
     let post = world.posts().remove(0);
     assert_eq!(
-        post.payload,
+        post.payload(),
         json!({
             "iss": "https://idp.example.com", "iat": START.as_s(), "jti": "e1",
             "aud": [TARGET], "toe": START.minus_ms(250).as_s(),

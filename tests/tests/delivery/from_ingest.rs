@@ -5,7 +5,7 @@ use domain::event_type::{EventTypeNames, Source};
 use domain::ingest::{Answer, Request, run};
 use serde_json::{Value, json};
 use testkit::samples::property_of;
-use testkit::world::{Call, Fault, World};
+use testkit::world::{Call, Fault, Posted, World};
 
 use crate::drained;
 
@@ -51,7 +51,7 @@ async fn an_accepted_event_reaches_its_target_and_no_other_scope() {
     let message = world.messages(Queue::Events).remove(0);
     assert_eq!(message.group.as_deref(), Some("PROPERTY#p1"));
     drained(&world).await;
-    let payload = &world.posts_to(&mine)[0].payload;
+    let payload = world.posts_to(&mine)[0].payload();
     let fact = &payload["events"]["account/v1/userUpdated"];
     assert_eq!(payload["jti"], "e1");
     assert_eq!(fact["note"], "as \u{201e}written\u{201c}");
@@ -67,7 +67,7 @@ async fn events_of_one_request_share_a_message_per_scope_and_are_all_delivered()
     assert_eq!(accepted(&posted(&world, &body).await), ["e1", "e2", "e3"]);
     assert_eq!(world.messages(Queue::Events).len(), 2);
     drained(&world).await;
-    let jtis = |url| world.posts_to(url).iter().map(|p| p.jti().to_owned()).collect::<Vec<_>>();
+    let jtis = |url| world.posts_to(url).iter().map(Posted::jti).collect::<Vec<_>>();
     assert_eq!(jtis(&urls[0]), ["e1", "e3"]);
     assert_eq!(jtis(&urls[1]), ["e2"]);
 }
@@ -128,6 +128,6 @@ async fn events_without_an_id_get_one_each_and_keep_it() {
     let ids = accepted(&answer);
     assert_ne!(ids[0], ids[1]);
     drained(&world).await;
-    let posted: Vec<String> = world.posts_to(&url).iter().map(|p| p.jti().to_owned()).collect();
+    let posted: Vec<String> = world.posts_to(&url).iter().map(Posted::jti).collect();
     assert_eq!(posted, ids);
 }

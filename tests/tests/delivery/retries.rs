@@ -22,7 +22,7 @@ async fn a_target_that_recovers_has_it_on_the_third_attempt_and_the_ledger_is_em
     for post in &posts {
         assert_eq!(post.headers.id, delivery_id("e1", "s1"));
         assert_eq!(post.jti(), "e1");
-        assert_eq!(post.payload, posts[0].payload, "the payload is the same on every attempt");
+        assert_eq!(post.payload(), posts[0].payload(), "the payload is the same on every attempt");
         assert_eq!(post.headers.timestamp, post.at, "the timestamp is fresh on each");
     }
     assert!(world.ledger().is_empty());

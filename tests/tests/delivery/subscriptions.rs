@@ -50,7 +50,7 @@ async fn a_retry_goes_to_the_url_as_it_is_now() {
     world.subscribe("s1", MOVED);
     settled_later(&world, Queue::Retries).await;
     assert_eq!((attempts(&world, TARGET), attempts(&world, MOVED)), (vec![1], vec![2]));
-    assert_eq!(world.posts_to(MOVED)[0].payload["aud"], json!([MOVED]));
+    assert_eq!(world.posts_to(MOVED)[0].payload()["aud"], json!([MOVED]));
     assert!(world.ledger().is_empty());
 }
 

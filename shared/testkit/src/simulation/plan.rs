@@ -1,74 +1,264 @@
-//! What a seed decides beforehand: targets, arrivals, and how much goes wrong.
+//! What a seed decides beforehand: targets, arrivals, incidents, and how much goes wrong.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+use domain::delivery::Queue;
 use domain::outcome::Outcome;
 use domain::retry::Schedule;
 use domain::time::Timestamp;
+use serde_json::json;
 
-use super::{MINUTE_MS, TROUBLE_MS};
+use super::{HOUR_MS, MINUTE_MS, SLEEP_MAX_MS, TROUBLE_MS};
 use crate::chance::Chance;
-use crate::world::{Reaction, World};
+use crate::checker::{History, Interval};
+use crate::samples::START;
+use crate::world::{Reaction, Service, World};
 
 /// The property that everything happens in: that of [`crate::samples::property`].
-pub(super) const PROPERTY: &str = "p1";
+const PROPERTY: &str = "p1";
 
 pub(super) struct Plan {
     pub(super) schedule: Schedule,
-    pub(super) targets: Vec<Target>,
-    /// When which event is posted, earliest first.
-    pub(super) arrivals: Vec<(Timestamp, String)>,
+    targets: Vec<Target>,
+    /// When which events are posted together, latest first.
+    arrivals: Vec<(Timestamp, Vec<String>)>,
+    /// Latest first.
+    incidents: Vec<(Timestamp, Incident)>,
+    /// Who was subscribed when, and where to.
+    subscribed: BTreeMap<String, Vec<Interval>>,
     pub(super) faults_per_mille: u32,
     pub(super) crashes_per_mille: u32,
     pub(super) repeats_per_mille: u32,
+    pub(super) sleeps_per_mille: u32,
+    pub(super) lag_ms: u64,
+    pub(super) ahead_max_ms: u64,
 }
 
-pub(super) struct Target {
+struct Target {
     /// The subscription's ID.
-    pub(super) id: String,
+    id: String,
     reactions: Vec<Reaction>,
+    /// What it does until which moment.
+    until: Vec<(Timestamp, Reaction)>,
     afterwards: Reaction,
+}
+
+/// Something that happens once.
+#[derive(Clone, Debug)]
+pub(super) enum Incident {
+    /// A service is down for so many milliseconds.
+    Outage(Service, u64),
+    /// A record that nobody can read.
+    Garbage(Queue),
+    /// An operator removes a subscription.
+    Unsubscribe(String),
+    /// An operator disables a subscription.
+    Disable(String),
+    /// An operator gives a subscription this endpoint.
+    Subscribe(String, String),
+    /// A ledger item is spoiled, where there is one.
+    Spoil,
+}
+
+impl Incident {
+    pub(super) fn happen(self, world: &World, history: &mut History) {
+        history.incidents += 1;
+        match self {
+            Self::Outage(service, for_ms) => {
+                world.take_down(service, world.now().plus_ms(for_ms));
+            }
+            Self::Garbage(queue) => {
+                history.garbage += 1;
+                world.put(queue, "{\"EventsV9\":{}}");
+            }
+            Self::Unsubscribe(id) => world.unsubscribe(&id),
+            Self::Disable(id) => {
+                let url = url_of(&id, 0);
+                world.subscribe_with(&id, &url, &json!({"enabled": false}));
+            }
+            Self::Subscribe(id, url) => world.subscribe(&id, &url),
+            Self::Spoil => {
+                if let Some((_, delivery)) = world.due().into_iter().next() {
+                    world.spoil(&delivery);
+                }
+            }
+        }
+    }
 }
 
 impl Plan {
     pub(super) fn of(chance: &mut Chance, events: usize) -> Self {
-        let targets = (0..=chance.below(5)).map(|index| Target::of(chance, index)).collect();
-        let start = crate::samples::START;
-        let mut arrivals: Vec<_> = (0..events)
-            .map(|index| {
-                let at_ms = chance.below(usize::try_from(TROUBLE_MS / 2).unwrap_or(1));
-                (start.plus_ms(at_ms as u64), format!("event-{index}"))
-            })
-            .collect();
-        arrivals.sort();
-        // Some seeds have no trouble at all: there nothing may happen twice.
+        // Some seeds have no trouble at all: there nothing may happen twice, or late.
         let is_calm = chance.below(8) == 0;
+        let is_wide = chance.below(16) == 0;
+        let most = if is_wide { 40 } else { 5 };
+        let targets: Vec<Target> =
+            (0..=chance.below(most)).map(|index| Target::of(chance, index, is_wide)).collect();
         let mut often = |most: usize| {
             let per_mille = chance.below(most);
             if is_calm { 0 } else { u32::try_from(per_mille).unwrap_or_default() }
         };
-        let (faults, crashes, repeats) = (often(120), often(150), often(100));
+        let (faults, crashes, repeats) = (often(80), often(20), often(80));
+        let sleeps = often(8).saturating_sub(3);
+        let lag_ms = u64::from(often(60)).saturating_sub(30) * 1_000;
+        let ahead_max_ms = u64::from(often(10)).saturating_sub(5) * MINUTE_MS;
         let is_patient = chance.below(2) == 0;
-        Self {
+        let mut plan = Self {
             schedule: if is_patient { Schedule::Patient } else { Schedule::Documented },
+            subscribed: BTreeMap::new(),
+            arrivals: arrivals(chance, events),
+            incidents: Vec::new(),
             targets,
-            arrivals,
             faults_per_mille: faults,
             crashes_per_mille: crashes,
             repeats_per_mille: repeats,
+            sleeps_per_mille: sleeps,
+            lag_ms,
+            ahead_max_ms,
+        };
+        plan.subscribe_all();
+        if !is_calm {
+            plan.invent_incidents(chance);
+            plan.invent_changes(chance);
+        }
+        plan.incidents.sort_by_key(|(at, _)| Reverse(*at));
+        plan
+    }
+
+    fn subscribe_all(&mut self) {
+        for target in &self.targets {
+            let always =
+                Interval { endpoint: url_of(&target.id, 0), from_ms: 0, until_ms: u64::MAX };
+            self.subscribed.insert(target.id.clone(), vec![always]);
+        }
+    }
+
+    fn invent_incidents(&mut self, chance: &mut Chance) {
+        let services =
+            [Service::Subscriptions, Service::Deliveries, Service::Queues, Service::Keys];
+        for service in services {
+            if chance.below(6) == 0 {
+                let longest_ms = [MINUTE_MS, 20 * MINUTE_MS, 3 * HOUR_MS][chance.below(3)];
+                let for_ms = chance.below_u64(longest_ms);
+                let at = START.plus_ms(chance.below_u64(TROUBLE_MS - HOUR_MS));
+                self.incidents.push((at, Incident::Outage(service, for_ms)));
+            }
+        }
+        for queue in [Queue::Events, Queue::Retries] {
+            for _ in 0..chance.below(3) {
+                let at = START.plus_ms(chance.below_u64(TROUBLE_MS));
+                self.incidents.push((at, Incident::Garbage(queue)));
+            }
+        }
+        if chance.below(4) == 0 {
+            let at = START.plus_ms(chance.below_u64(TROUBLE_MS));
+            self.incidents.push((at, Incident::Spoil));
+        }
+    }
+
+    /// Subscriptions that are removed, disabled, or moved on the way.
+    fn invent_changes(&mut self, chance: &mut Chance) {
+        for (id, intervals) in &mut self.subscribed {
+            if chance.below(6) != 0 {
+                continue;
+            }
+            let at = START.plus_ms(chance.below_u64(TROUBLE_MS));
+            if let Some(before) = intervals.last_mut() {
+                before.until_ms = at.as_ms();
+            }
+            let first = match chance.below(3) {
+                0 => Incident::Unsubscribe(id.clone()),
+                1 => Incident::Disable(id.clone()),
+                _ => {
+                    let endpoint = url_of(id, 1);
+                    let from_ms = at.as_ms();
+                    intervals.push(Interval {
+                        endpoint: endpoint.clone(),
+                        from_ms,
+                        until_ms: u64::MAX,
+                    });
+                    Incident::Subscribe(id.clone(), endpoint)
+                }
+            };
+            self.incidents.push((at, first));
         }
     }
 
     pub(super) fn set_up(&self, world: &World) {
         for target in &self.targets {
-            let url = url_of(&target.id);
+            let url = url_of(&target.id, 0);
             world.subscribe(&target.id, &url);
             world.script(&url, target.reactions.iter().copied());
+            for (until, reaction) in &target.until {
+                world.react_until(&url, *until, *reaction);
+            }
             world.react_always(&url, target.afterwards);
+        }
+    }
+
+    /// No more trouble.
+    pub(super) fn calm_down(&mut self) {
+        self.crashes_per_mille = 0;
+        self.repeats_per_mille = 0;
+        self.sleeps_per_mille = 0;
+    }
+
+    pub(super) fn next_arrival_at(&self) -> Option<Timestamp> {
+        self.arrivals.last().map(|(at, _)| *at)
+    }
+
+    pub(super) fn next_incident_at(&self) -> Option<Timestamp> {
+        self.incidents.last().map(|(at, _)| *at)
+    }
+
+    /// The next request, if it is time for it.
+    pub(super) fn arrival_at(&mut self, now: Timestamp) -> Option<Vec<String>> {
+        self.arrivals.pop_if(|(at, _)| *at <= now).map(|(_, events)| events)
+    }
+
+    pub(super) fn incident_at(&mut self, now: Timestamp) -> Option<Incident> {
+        self.incidents.pop_if(|(at, _)| *at <= now).map(|(_, incident)| incident)
+    }
+
+    /// Posts events again.
+    pub(super) fn post_at(&mut self, at: Timestamp, events: Vec<String>) {
+        self.arrivals.push((at, events));
+        self.arrivals.sort_by_key(|(at, _)| Reverse(*at));
+    }
+
+    /// Tells the checker what was promised to whom.
+    pub(super) fn tell(&self, world: &World, history: &mut History) {
+        history.attempts_max = self.schedule.attempts_max();
+        history.slack_ms = SLEEP_MAX_MS + MINUTE_MS + self.ahead_max_ms;
+        history.ahead_max_ms = self.ahead_max_ms;
+        history.subscribed.clone_from(&self.subscribed);
+        for (id, intervals) in &mut history.subscribed {
+            // Disabled by a delivery: nothing is promised from then on, until it moves.
+            let Some(at_ms) = world.disabled_at(id).map(Timestamp::as_ms) else { continue };
+            let mut all = intervals.iter_mut();
+            if let Some(then) = all.find(|it| (it.from_ms..it.until_ms).contains(&at_ms)) {
+                then.until_ms = at_ms;
+            }
         }
     }
 }
 
+fn arrivals(chance: &mut Chance, events: usize) -> Vec<(Timestamp, Vec<String>)> {
+    let mut arrivals = Vec::new();
+    let mut next = 0;
+    while next < events {
+        let together = (1 + chance.below(4)).min(events - next);
+        let ids = (next..next + together).map(|index| format!("event-{index}")).collect();
+        arrivals.push((START.plus_ms(chance.below_u64(TROUBLE_MS * 3 / 4)), ids));
+        next += together;
+    }
+    arrivals.sort_by_key(|(at, _)| Reverse(*at));
+    arrivals
+}
+
 impl Target {
-    fn of(chance: &mut Chance, index: usize) -> Self {
+    fn of(chance: &mut Chance, index: usize, is_wide: bool) -> Self {
         let failures = [
             Reaction::status(500),
             Reaction::status(429),
@@ -81,24 +271,47 @@ impl Target {
         let mut failure = || failures[chance.below(failures.len())];
         let some: Vec<_> = (0..12).map(|_| failure()).collect();
         let ok = Reaction::status(200);
-        let (reactions, afterwards) = match chance.below(6) {
-            // Healthy.
-            0 | 1 => (Vec::new(), ok),
-            // Ill for a while.
-            2 => (some, ok),
-            // Flapping.
-            3 => (some.iter().flat_map(|failure| [ok, *failure]).collect(), ok),
-            // Gone for good at some moment.
-            4 => (vec![ok; chance.below(20)], Reaction::status(410)),
-            // Never there.
-            _ => (Vec::new(), some[0]),
+        let mut target = Self {
+            id: format!("s{index}"),
+            reactions: Vec::new(),
+            until: Vec::new(),
+            afterwards: ok,
         };
-        Self { id: format!("s{index}"), reactions, afterwards }
+        let down_from = START.plus_ms(chance.below_u64(HOUR_MS));
+        let mut down_for = |ms: u64| {
+            target.until = vec![(down_from, ok), (down_from.plus_ms(ms), some[0])];
+        };
+        match chance.below(if is_wide { 20 } else { 10 }) {
+            // Ill for a while.
+            0 => target.reactions = some,
+            // Flapping.
+            1 => target.reactions = some.iter().flat_map(|failure| [ok, *failure]).collect(),
+            2 => down_for(20 * MINUTE_MS),
+            3 => down_for(6 * HOUR_MS),
+            4 => down_for(80 * HOUR_MS),
+            // Gone for good at some moment.
+            5 => {
+                target.reactions = vec![ok; chance.below(20)];
+                target.afterwards = Reaction::status(410);
+            }
+            // Never there.
+            6 => target.afterwards = some[0],
+            // Healthy.
+            _ => {}
+        }
+        target
     }
 }
 
-fn url_of(subscription: &str) -> String {
-    format!("https://{subscription}.example.com/hook")
+/// The body of a request with these events.
+pub(super) fn request_body(events: &[String]) -> String {
+    let event = |id: &String| json!({"id": id, "type": "userUpdated", "propertyId": PROPERTY, "sub": "u1", "data": {}});
+    json!(events.iter().map(event).collect::<Vec<_>>()).to_string()
+}
+
+/// The endpoint of a subscription, which may move.
+fn url_of(subscription: &str, moves: usize) -> String {
+    format!("https://{subscription}.example.com/hook-{moves}")
 }
 
 /// The subscription that a URL belongs to.
@@ -106,5 +319,3 @@ pub(super) fn subscription_of(url: &str) -> &str {
     let host = url.strip_prefix("https://").unwrap_or(url);
     host.split('.').next().unwrap_or(host)
 }
-
-const _: () = assert!(TROUBLE_MS > 60 * MINUTE_MS, "arrivals take an hour of it");

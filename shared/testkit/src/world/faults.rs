@@ -2,14 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// A call of a port that something can go wrong with. A POST is not among them: what a target
-/// does stands in its script.
+use domain::time::Timestamp;
+
+use super::{State, World};
+
+/// A call of a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
     /// Reading the subscriptions of a scope.
     Subscriptions,
     /// Signing a notification.
     Sign,
+    /// A POST. No fault is injected: what a target does stands in its script.
+    Post,
     /// Disabling a subscription.
     Disable,
     /// Reading a breaker.
@@ -46,6 +51,56 @@ pub enum Call {
     ForgetBreaker,
     /// The sweeper's sending of wake-ups: all entries of one call.
     WakeAll,
+}
+
+/// What a call is made to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Service {
+    /// The subscriptions table.
+    Subscriptions,
+    /// The table of ledger items and breakers.
+    Deliveries,
+    /// The queues.
+    Queues,
+    /// The signing keys.
+    Keys,
+    /// A customer's target.
+    Target,
+}
+
+impl Call {
+    /// What it is made to.
+    #[must_use]
+    pub const fn service(self) -> Service {
+        match self {
+            Self::Subscriptions | Self::Disable => Service::Subscriptions,
+            Self::Breaker
+            | Self::WriteBreaker
+            | Self::Record
+            | Self::Claim
+            | Self::Settle
+            | Self::Due
+            | Self::Mark
+            | Self::DueBreakers
+            | Self::Held
+            | Self::Release
+            | Self::ForgetBreaker => Service::Deliveries,
+            Self::Wake | Self::ContinueLater | Self::SetAside | Self::Send | Self::WakeAll => {
+                Service::Queues
+            }
+            Self::Sign | Self::PublishedKeys => Service::Keys,
+            Self::Post => Service::Target,
+        }
+    }
+}
+
+/// Where a future waits: the request of a call travels, or its answer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Await {
+    /// The call has not taken effect.
+    Before(Call),
+    /// It has, or has failed.
+    After(Call),
 }
 
 /// What goes wrong with a call.
@@ -90,5 +145,85 @@ impl Faults {
     /// The entries that are refused of the send that is made now.
     pub(super) fn refused(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.refused)
+    }
+}
+
+impl World {
+    /// What goes wrong with the next calls of this kind, one by one; `None` lets one pass.
+    pub fn fault_next(&self, call: Call, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.lock().faults.next(call, faults);
+    }
+
+    /// What goes wrong with every call of this kind, after those of [`Self::fault_next`], until
+    /// [`Self::heal`].
+    pub fn fault_always(&self, call: Call, fault: Fault) {
+        self.lock().faults.always(call, fault);
+    }
+
+    /// The entries (counted from 0) of the next [`Call::Send`] that the queue refuses.
+    pub fn refuse_entries(&self, entries: impl IntoIterator<Item = usize>) {
+        self.lock().faults.refuse(entries);
+    }
+
+    /// Ends all faults. Targets' scripts stay.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.faults = Faults::default();
+        state.faults_per_mille = 0;
+        state.down.clear();
+        state.ledger.index.lag(0);
+    }
+
+    /// Lets this many of a thousand calls fail, by the seed's dice: half of them are not done, half
+    /// are done and nobody told.
+    pub fn misbehave(&self, faults_per_mille: u32) {
+        self.lock().faults_per_mille = faults_per_mille;
+    }
+
+    /// Lets every call to a service fail until this moment.
+    pub fn take_down(&self, service: Service, until: Timestamp) {
+        self.lock().down.insert(service, until);
+    }
+
+    /// Lets the due-time index show changes this much later.
+    pub fn lag_index(&self, lag_ms: u64) {
+        self.lock().ledger.index.lag(lag_ms);
+    }
+
+    /// How many calls failed by chance.
+    #[must_use]
+    pub fn faults_injected(&self) -> usize {
+        self.lock().faults_injected
+    }
+
+    /// How many calls of this kind were begun, whatever became of them.
+    #[must_use]
+    pub fn calls(&self, call: Call) -> usize {
+        self.lock().calls.get(&call).copied().unwrap_or_default()
+    }
+}
+
+impl State {
+    /// The fault of a call that is made now: scripted, because its service is down, or by chance.
+    pub(super) fn fault_of(&mut self, call: Call) -> Option<Fault> {
+        if let Some(scripted) = self.faults.of(call) {
+            return Some(scripted);
+        }
+        if self.down.get(&call.service()).is_some_and(|until| self.now < *until) {
+            self.faults_injected += 1;
+            return Some(Fault::NotDone);
+        }
+        let happens = self.chance.happens(self.faults_per_mille);
+        happens.then(|| {
+            self.faults_injected += 1;
+            if self.chance.happens(500) { Fault::NotDone } else { Fault::ReplyLost }
+        })
+    }
+
+    /// Whether an entry of a batch is refused, by chance, while the others are taken.
+    pub(super) fn refuses_an_entry(&mut self) -> bool {
+        let refuses = self.chance.happens(self.faults_per_mille);
+        self.faults_injected += usize::from(refuses);
+        refuses
     }
 }

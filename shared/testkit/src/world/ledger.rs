@@ -1,21 +1,22 @@
 //! The ledger in memory, with the conditions of the real one; the contract suite compares them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use domain::breaker::BreakerKey;
 use domain::delivery::Recorded;
 use domain::id::DeliveryId;
-use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, due_bucket, held_bucket};
+use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, held_bucket};
 use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
 use domain::sweep::{DueItem, Page, Position, woken_until};
 use domain::time::Timestamp;
 
+use super::index::{DueIndex, place};
+
 #[derive(Default)]
 pub(super) struct Ledger {
     rows: BTreeMap<DeliveryId, Row>,
-    /// The index `due`: by bucket, then by time.
-    due: BTreeMap<u64, BTreeSet<(Timestamp, DeliveryId)>>,
+    pub(super) index: DueIndex,
 }
 
 struct Row {
@@ -45,22 +46,17 @@ impl Ledger {
         due
     }
 
-    /// When the first pending item is due.
-    pub(super) fn next_due_at(&self) -> Option<Timestamp> {
-        let buckets = self.due.range(..domain::limits::DUE_BUCKETS);
-        buckets.filter_map(|(_, entries)| entries.first().map(|(at, _)| *at)).min()
-    }
-
     pub(super) fn spoil(&mut self, delivery: &DeliveryId) {
         self.rows.get_mut(delivery).expect("an item to spoil").is_spoiled = true;
     }
 
-    pub(super) fn record(&mut self, item: &LedgerItem) -> Recorded {
+    pub(super) fn record(&mut self, item: &LedgerItem, now: Timestamp) -> Recorded {
         if self.rows.contains_key(&item.delivery_id) {
             return Recorded::AlreadyThere;
         }
         let woken_until = woken(&item.state, item.updated_at);
-        self.write(Row { item: item.clone(), lease_until: None, woken_until, is_spoiled: false });
+        let row = Row { item: item.clone(), lease_until: None, woken_until, is_spoiled: false };
+        self.write(row, now);
         Recorded::New
     }
 
@@ -91,7 +87,7 @@ impl Ledger {
         if !self.rows.get(&lease.delivery_id).is_some_and(is_ours) {
             return;
         }
-        let Some(mut row) = self.take(&lease.delivery_id) else { return };
+        let Some(mut row) = self.take(&lease.delivery_id, now) else { return };
         match settlement {
             Settlement::Delivered => {}
             Settlement::Kept { attempt, last_outcome, state } => {
@@ -101,59 +97,46 @@ impl Ledger {
                 row.item.updated_at = now;
                 row.lease_until = None;
                 row.woken_until = woken(state, now);
-                self.write(row);
+                self.write(row, now);
             }
         }
     }
 
-    /// A page of a bucket, oldest first, of at most this many items.
     pub(super) fn page(
-        &self,
+        &mut self,
         bucket: u64,
         now: Timestamp,
         after: Option<&Position>,
         items_max: usize,
     ) -> Page {
-        let is_behind = |entry: &&(Timestamp, DeliveryId)| {
-            after.is_none_or(|after| (entry.0, &entry.1) > (after.next_at, &after.delivery_id))
-        };
-        let entries = self.due.get(&bucket).into_iter().flatten();
-        let due = entries.take_while(|(at, _)| *at <= now).filter(is_behind);
-        let mut items: Vec<DueItem> =
-            due.take(items_max + 1).filter_map(|(_, id)| self.rows[id].due()).collect();
-        let is_last = items.len() <= items_max;
-        items.truncate(items_max);
-        let position = |item: &DueItem| Position {
-            delivery_id: item.delivery_id.clone(),
-            next_at: item.next_at,
-        };
-        let next = items.last().filter(|_| !is_last).map(position);
-        // As the real index: the filter comes after the page was cut.
-        items.retain(|item| item.woken_until.is_none_or(|until| until < now));
-        Page { items, next }
+        self.index.page(bucket, now, after, items_max)
     }
 
-    pub(super) fn mark(&mut self, found: &DueItem, woken_until: Timestamp) -> bool {
-        let Some(row) = self.rows.get_mut(&found.delivery_id) else { return false };
-        let is_pending = matches!(row.item.state, State::Pending { .. });
-        let stands = is_pending && row.due().as_ref() == Some(found);
-        if stands {
-            row.woken_until = Some(woken_until);
+    pub(super) fn mark(&mut self, found: &DueItem, woken_until: Timestamp, now: Timestamp) -> bool {
+        let stands = |row: &Row| {
+            matches!(row.item.state, State::Pending { .. })
+                && row.due().is_some_and(|(_, item)| item == *found)
+        };
+        if !self.rows.get(&found.delivery_id).is_some_and(stands) {
+            return false;
         }
-        stands
+        let Some(mut row) = self.take(&found.delivery_id, now) else { return false };
+        row.woken_until = Some(woken_until);
+        self.write(row, now);
+        true
     }
 
     /// What a breaker holds, earliest first, at most this many.
-    pub(super) fn held(&self, key: &BreakerKey, most: usize) -> Vec<DueItem> {
-        let entries = self.due.get(&held_bucket(key)).into_iter().flatten();
-        entries.take(most).filter_map(|(_, id)| self.rows[id].due()).collect()
+    pub(super) fn held(&mut self, key: &BreakerKey, most: usize, now: Timestamp) -> Vec<DueItem> {
+        self.index.first(held_bucket(key), most, now)
     }
 
     pub(super) fn release(
         &mut self,
         found: &DueItem,
-        now: Timestamp,
+        due_at: Timestamp,
         woken_until: Timestamp,
+        now: Timestamp,
     ) -> bool {
         let is_held = |row: &Row| {
             matches!(row.item.state, State::Held { since, .. } if since == found.next_at)
@@ -162,51 +145,41 @@ impl Ledger {
         if !self.rows.get(&found.delivery_id).is_some_and(is_held) {
             return false;
         }
-        let Some(mut row) = self.take(&found.delivery_id) else { return false };
-        row.item.state = State::Pending { next_at: now };
+        let Some(mut row) = self.take(&found.delivery_id, now) else { return false };
+        row.item.state = State::Pending { next_at: due_at };
         row.woken_until = Some(woken_until);
-        self.write(row);
+        self.write(row, now);
         true
     }
 
-    fn write(&mut self, row: Row) {
-        if let Some((bucket, at)) = place(&row.item) {
-            self.due.entry(bucket).or_default().insert((at, row.item.delivery_id.clone()));
+    fn write(&mut self, row: Row, now: Timestamp) {
+        if let Some((bucket, item)) = row.due() {
+            self.index.put(bucket, item, now);
         }
         self.rows.insert(row.item.delivery_id.clone(), row);
     }
 
-    fn take(&mut self, delivery: &DeliveryId) -> Option<Row> {
+    fn take(&mut self, delivery: &DeliveryId, now: Timestamp) -> Option<Row> {
         let row = self.rows.remove(delivery)?;
-        if let Some((bucket, at)) = place(&row.item)
-            && let Some(entries) = self.due.get_mut(&bucket)
-        {
-            entries.remove(&(at, delivery.clone()));
+        if let Some((bucket, at)) = place(&row.item) {
+            self.index.remove(bucket, (at, delivery.clone()), now);
         }
         Some(row)
     }
 }
 
-/// Where an item lies in the index `due`: its bucket and its time.
-fn place(item: &LedgerItem) -> Option<(u64, Timestamp)> {
-    match &item.state {
-        State::Pending { next_at } => Some((due_bucket(&item.delivery_id), *next_at)),
-        State::Held { by, since } => Some((held_bucket(by), *since)),
-        State::Dead { .. } => None,
-    }
-}
-
 impl Row {
-    /// The row as the index has it; `None` of one that is not in it.
-    fn due(&self) -> Option<DueItem> {
-        let (_, next_at) = place(&self.item)?;
-        Some(DueItem {
+    /// The row as the index has it, and in which bucket; `None` of one that is not in it.
+    fn due(&self) -> Option<(u64, DueItem)> {
+        let (bucket, next_at) = place(&self.item)?;
+        let item = DueItem {
             delivery_id: self.item.delivery_id.clone(),
             subscription_id: self.item.subscription_id.clone(),
             attempt: self.item.attempt,
             next_at,
             woken_until: self.woken_until,
-        })
+        };
+        Some((bucket, item))
     }
 }
 

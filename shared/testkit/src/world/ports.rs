@@ -16,7 +16,7 @@ use domain::scope::Scope;
 use domain::subscription::{Subscription, Subscriptions};
 use domain::time::Timestamp;
 
-use super::faults::{Call, Fault};
+use super::faults::{Await, Call, Fault};
 use super::pause::pause;
 use super::queues::{Draft, Place};
 use super::targets::Reaction;
@@ -33,10 +33,16 @@ impl World {
         call: Call,
         effect: impl FnOnce(&mut State) -> T + Send,
     ) -> Result<T, Failed> {
-        pause().await;
+        self.pause(Await::Before(call)).await;
         let answer = self.take_effect(call, effect);
-        pause().await;
+        self.pause(Await::After(call)).await;
         answer
+    }
+
+    /// Waits here, once.
+    async fn pause(&self, at: Await) {
+        self.lock().waits_at = Some(at);
+        pause().await;
     }
 
     fn take_effect<T>(
@@ -71,7 +77,7 @@ impl World {
         let send_all = |state: &mut State| {
             let refused = state.faults.refused();
             let send = |(entry, draft)| {
-                if refused.contains(&entry) {
+                if refused.contains(&entry) || state.refuses_an_entry() {
                     return Sent::Unconfirmed;
                 }
                 state.queues.send(queue.into(), draft, state.now);
@@ -110,7 +116,7 @@ fn scripted_panic() -> ! {
 
 impl delivery::Ports for World {
     fn now(&self) -> Timestamp {
-        World::now(self)
+        self.seen_now()
     }
 
     fn dice(&self) -> Dice {
@@ -119,8 +125,16 @@ impl delivery::Ports for World {
     }
 
     async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
-        let read = self.call(Call::Subscriptions, |state| Arc::new(state.subscriptions.of(scope)));
-        read.await.map_err(|Failed| OurFault::Subscriptions)
+        let (now, environment) = (self.seen_now(), self.lock().environment.clone());
+        if let Some(remembered) = environment.as_ref().and_then(|it| it.remembered(scope, now)) {
+            return Ok(remembered);
+        }
+        let read = self.call(Call::Subscriptions, |state| state.subscriptions.of(scope)).await;
+        let read = read.map_err(|Failed| OurFault::Subscriptions)?;
+        if let Some(environment) = environment {
+            environment.remember(scope, now, &read);
+        }
+        Ok(read)
     }
 
     async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
@@ -132,7 +146,10 @@ impl delivery::Ports for World {
     }
 
     async fn disable(&self, subscription: &Subscription, _ended: Ended) -> bool {
-        let disable = self.call(Call::Disable, |state| state.subscriptions.disable(subscription));
+        let disable = self.call(Call::Disable, |state| {
+            let now = state.now;
+            state.subscriptions.disable(subscription, now)
+        });
         disable.await.unwrap_or(false)
     }
 
@@ -149,22 +166,22 @@ impl delivery::Ports for World {
     }
 
     async fn post(&self, post: Post) -> Outcome {
-        pause().await;
+        self.pause(Await::Before(Call::Post)).await;
         let reaction = {
             let mut state = self.lock();
             let now = state.now;
             state.targets.post(&post, now)
         };
-        pause().await;
+        self.pause(Await::After(Call::Post)).await;
         match reaction {
             Reaction::Panic => scripted_panic(),
-            Reaction::Outcome(_) if self.now() > post.deadline.moment() => Outcome::TimedOut,
+            Reaction::Outcome(_) if self.seen_now() > post.deadline.moment() => Outcome::TimedOut,
             Reaction::Outcome(outcome) => outcome,
         }
     }
 
     async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {
-        let recorded = self.call(Call::Record, |state| state.ledger.record(item)).await;
+        let recorded = self.call(Call::Record, |state| state.ledger.record(item, state.now)).await;
         recorded.map_err(|Failed| OurFault::Ledger)
     }
 
@@ -223,7 +240,7 @@ impl delivery::Ports for World {
 
 impl ingest::Ports for World {
     fn now(&self) -> Timestamp {
-        World::now(self)
+        self.seen_now()
     }
 
     fn dice(&self) -> [u8; 10] {

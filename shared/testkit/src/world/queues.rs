@@ -1,7 +1,11 @@
 //! Four queues: two that are worked, and their dead letters.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use domain::delivery::Queue;
 use domain::time::Timestamp;
+
+use crate::chance::Chance;
 
 /// How long a received message is hidden, as the template says.
 pub const VISIBILITY_MS: u64 = 180_000;
@@ -61,15 +65,54 @@ impl Draft {
 
 #[derive(Default)]
 pub(super) struct Queues {
-    events: Vec<Message>,
-    retries: Vec<Message>,
-    events_dead: Vec<Message>,
-    retries_dead: Vec<Message>,
+    events: Lane,
+    retries: Lane,
+    events_dead: Lane,
+    retries_dead: Lane,
     sent: usize,
 }
 
+/// The messages of one queue.
+#[derive(Default)]
+struct Lane {
+    messages: BTreeMap<String, Message>,
+    /// When which of them can be received.
+    visible: BTreeSet<(Timestamp, String)>,
+}
+
+impl Lane {
+    fn put(&mut self, message: Message) {
+        self.visible.insert((message.visible_at, message.id.clone()));
+        self.messages.insert(message.id.clone(), message);
+    }
+
+    fn take(&mut self, id: &str) -> Option<Message> {
+        let message = self.messages.remove(id)?;
+        self.visible.remove(&(message.visible_at, message.id.clone()));
+        Some(message)
+    }
+
+    fn next_visible_at(&self) -> Option<Timestamp> {
+        self.visible.first().map(|(at, _)| *at)
+    }
+
+    /// The IDs of visible messages, those visible longest first.
+    fn visible_ids(&self, now: Timestamp) -> impl Iterator<Item = &String> {
+        self.visible.iter().take_while(move |(at, _)| *at <= now).map(|(_, id)| id)
+    }
+}
+
 impl Queues {
-    pub(super) fn all(&self, place: Place) -> &[Message] {
+    /// All messages of a queue, in the order of sending.
+    pub(super) fn all(&self, place: Place) -> Vec<Message> {
+        self.lane(place).messages.values().cloned().collect()
+    }
+
+    pub(super) fn len(&self, place: Place) -> usize {
+        self.lane(place).messages.len()
+    }
+
+    fn lane(&self, place: Place) -> &Lane {
         match place {
             Place::Worked(Queue::Events) => &self.events,
             Place::Worked(Queue::Retries) => &self.retries,
@@ -78,7 +121,7 @@ impl Queues {
         }
     }
 
-    fn all_mut(&mut self, place: Place) -> &mut Vec<Message> {
+    fn lane_mut(&mut self, place: Place) -> &mut Lane {
         match place {
             Place::Worked(Queue::Events) => &mut self.events,
             Place::Worked(Queue::Retries) => &mut self.retries,
@@ -100,33 +143,58 @@ impl Queues {
             visible_at: now.plus_ms(u64::from(delay_s) * 1_000),
             receives: 0,
         };
-        self.all_mut(place).push(message);
+        self.lane_mut(place).put(message);
     }
 
+    /// Takes visible messages, those visible longest first.
     pub(super) fn receive(&mut self, queue: Queue, most: usize, now: Timestamp) -> Vec<Message> {
-        let worked = self.all_mut(queue.into());
-        let (spent, rest) = std::mem::take(worked).into_iter().partition(|message: &Message| {
-            message.visible_at <= now && message.receives >= RECEIVES_MAX
-        });
-        *worked = rest;
-        let mut visible: Vec<&mut Message> =
-            worked.iter_mut().filter(|message| message.visible_at <= now).collect();
-        visible.sort_by(|a, b| (a.visible_at, &a.id).cmp(&(b.visible_at, &b.id)));
-        let received = visible.into_iter().take(most).map(|message| {
+        let ids: Vec<String> = self.lane(queue.into()).visible_ids(now).cloned().collect();
+        self.hide(queue, ids, most, now)
+    }
+
+    /// As [`Self::receive`], in no order: some of those that have been visible for long.
+    pub(super) fn receive_any(
+        &mut self,
+        queue: Queue,
+        most: usize,
+        now: Timestamp,
+        chance: &mut Chance,
+    ) -> Vec<Message> {
+        let visible = self.lane(queue.into()).visible_ids(now);
+        let ids: Vec<String> = visible.take(most * 2).cloned().collect();
+        self.hide(queue, chance.shuffled(ids), most, now)
+    }
+
+    fn hide(
+        &mut self,
+        queue: Queue,
+        ids: Vec<String>,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<Message> {
+        let mut received = Vec::new();
+        for id in ids {
+            if received.len() == most {
+                break;
+            }
+            let Some(mut message) = self.lane_mut(queue.into()).take(&id) else { continue };
+            if message.receives >= RECEIVES_MAX {
+                self.lane_mut(Place::DeadLetters(queue)).put(message);
+                continue;
+            }
             message.receives += 1;
             message.visible_at = now.plus_ms(VISIBILITY_MS);
-            message.clone()
-        });
-        let received = received.collect();
-        self.all_mut(Place::DeadLetters(queue)).extend::<Vec<Message>>(spent);
+            received.push(message.clone());
+            self.lane_mut(queue.into()).put(message);
+        }
         received
     }
 
     pub(super) fn delete(&mut self, queue: Queue, message_id: &str) {
-        self.all_mut(queue.into()).retain(|message| message.id != message_id);
+        self.lane_mut(queue.into()).take(message_id);
     }
 
-    pub(super) fn next_visible_at(&self) -> Option<Timestamp> {
-        self.events.iter().chain(&self.retries).map(|message| message.visible_at).min()
+    pub(super) fn next_visible_at(&self, queue: Queue) -> Option<Timestamp> {
+        self.lane(queue.into()).next_visible_at()
     }
 }

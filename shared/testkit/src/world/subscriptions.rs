@@ -1,47 +1,70 @@
 //! The rows of the subscriptions table, as people write them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
 use domain::subscription::{Subscription, Subscriptions};
+use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
 
 #[derive(Default)]
-pub(super) struct SubscriptionRows(BTreeMap<(String, String), Map<String, Value>>);
+pub(super) struct SubscriptionRows {
+    rows: BTreeMap<(String, String), Map<String, Value>>,
+    /// As the domain reads them, until a row of the scope is written.
+    read: BTreeMap<String, Arc<Subscriptions>>,
+    /// When a delivery disabled which row.
+    disabled: BTreeMap<(String, String), Timestamp>,
+}
 
 impl SubscriptionRows {
     pub(super) fn put(&mut self, scope: &Scope, id: &str, row: Value) {
         let Value::Object(mut row) = row else { unreachable!("a row is an object") };
         let sort_key = format!("{SORT_KEY_PREFIX}{id}");
         row.insert("sk".to_owned(), Value::String(sort_key.clone()));
-        self.0.insert((scope.key(), sort_key), row);
+        self.read.remove(&scope.key());
+        self.rows.insert((scope.key(), sort_key), row);
     }
 
     pub(super) fn delete(&mut self, scope: &Scope, id: &str) {
-        self.0.remove(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
+        self.read.remove(&scope.key());
+        self.rows.remove(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
     }
 
     pub(super) fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
-        let row = self.0.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
+        let row = self.rows.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
         row.is_some_and(|row| row.get("enabled") == Some(&json!(false)))
     }
 
     /// Disables a row that still has the subscription's endpoint.
-    pub(super) fn disable(&mut self, subscription: &Subscription) -> bool {
-        let row = self.0.get_mut(&(subscription.scope.key(), subscription.sort_key()));
+    pub(super) fn disable(&mut self, subscription: &Subscription, now: Timestamp) -> bool {
+        let key = (subscription.scope.key(), subscription.sort_key());
+        let row = self.rows.get_mut(&key);
         let row = row.filter(|row| row.get("endpoint") == Some(&json!(subscription.endpoint)));
-        row.is_some_and(|row| row.insert("enabled".to_owned(), json!(false)).is_some())
+        let Some(row) = row else { return false };
+        row.insert("enabled".to_owned(), json!(false));
+        self.read.remove(&key.0);
+        self.disabled.entry(key).or_insert(now);
+        true
     }
 
-    /// As the domain reads them, afresh at every call.
-    pub(super) fn of(&self, scope: &Scope) -> Subscriptions {
+    pub(super) fn disabled_at(&self, scope: &Scope, id: &str) -> Option<Timestamp> {
+        self.disabled.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}"))).copied()
+    }
+
+    /// As the domain reads them now.
+    pub(super) fn of(&mut self, scope: &Scope) -> Arc<Subscriptions> {
+        let Self { rows, read, .. } = self;
         let key = scope.key();
-        let rows = self.0.iter().filter(|((partition, _), _)| *partition == key);
-        let rows = rows.map(|(_, row)| row.clone());
-        Subscriptions::read(scope, rows, &EventTypeNames::default())
+        let read_rows = || {
+            let rows = rows.iter().filter(|((partition, _), _)| *partition == key);
+            let rows = rows.map(|(_, row)| row.clone());
+            Arc::new(Subscriptions::read(scope, rows, &EventTypeNames::default()))
+        };
+        Arc::clone(read.entry(key.clone()).or_insert_with(read_rows))
     }
 }
 

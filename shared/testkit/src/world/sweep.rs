@@ -14,7 +14,7 @@ use super::{State, World};
 
 impl Ports for World {
     fn now(&self) -> Timestamp {
-        World::now(self)
+        self.seen_now()
     }
 
     async fn due(
@@ -29,7 +29,7 @@ impl Ports for World {
     }
 
     async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, OurFault> {
-        let mark = self.call(Call::Mark, |state| state.ledger.mark(item, woken_until));
+        let mark = self.call(Call::Mark, |state| state.ledger.mark(item, woken_until, state.now));
         mark.await.map_err(|Failed| OurFault::Ledger)
     }
 
@@ -56,7 +56,7 @@ impl Ports for World {
     }
 
     async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, OurFault> {
-        let held = self.call(Call::Held, |state| state.ledger.held(key, most)).await;
+        let held = self.call(Call::Held, |state| state.ledger.held(key, most, state.now)).await;
         held.map_err(|Failed| OurFault::Ledger)
     }
 
@@ -66,7 +66,7 @@ impl Ports for World {
         now: Timestamp,
         woken_until: Timestamp,
     ) -> Result<bool, OurFault> {
-        let release = |state: &mut State| state.ledger.release(item, now, woken_until);
+        let release = |state: &mut State| state.ledger.release(item, now, woken_until, state.now);
         self.call(Call::Release, release).await.map_err(|Failed| OurFault::Ledger)
     }
 

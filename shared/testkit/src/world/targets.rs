@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::delivery::Post;
-use domain::jose::Compact;
 use domain::notification::WebhookHeaders;
 use domain::outcome::Outcome;
 use domain::retry::RetryAfter;
@@ -45,8 +44,8 @@ pub struct Posted {
     pub url: String,
     /// What helps the receiver.
     pub headers: WebhookHeaders,
-    /// The payload of the notification.
-    pub payload: Value,
+    /// The signed notification.
+    notification: String,
     /// When the attempt would have been given up.
     pub deadline: Deadline,
     /// What the target did.
@@ -54,10 +53,18 @@ pub struct Posted {
 }
 
 impl Posted {
+    /// The payload of the notification.
+    #[must_use]
+    pub fn payload(&self) -> Value {
+        let payload = self.notification.split('.').nth(1).expect("three parts");
+        let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+        serde_json::from_slice(&payload).expect("a payload is JSON")
+    }
+
     /// The `jti` of the notification: the event's ID.
     #[must_use]
-    pub fn jti(&self) -> &str {
-        self.payload["jti"].as_str().expect("a notification has a jti")
+    pub fn jti(&self) -> String {
+        self.payload()["jti"].as_str().expect("a notification has a jti").to_owned()
     }
 }
 
@@ -70,12 +77,28 @@ pub(super) struct Targets {
 #[derive(Default)]
 struct Script {
     next: VecDeque<Reaction>,
+    /// What it does until a moment, earliest first.
+    until: VecDeque<(Timestamp, Reaction)>,
     afterwards: Option<Reaction>,
+}
+
+impl Script {
+    fn react(&mut self, now: Timestamp) -> Option<Reaction> {
+        while self.until.front().is_some_and(|(until, _)| *until <= now) {
+            self.until.pop_front();
+        }
+        let next = self.next.pop_front().or(self.until.front().map(|(_, reaction)| *reaction));
+        next.or(self.afterwards)
+    }
 }
 
 impl Targets {
     pub(super) fn script(&mut self, url: &str, reactions: impl IntoIterator<Item = Reaction>) {
         self.scripts.entry(url.to_owned()).or_default().next.extend(reactions);
+    }
+
+    pub(super) fn react_until(&mut self, url: &str, until: Timestamp, reaction: Reaction) {
+        self.scripts.entry(url.to_owned()).or_default().until.push_back((until, reaction));
     }
 
     pub(super) fn react_always(&mut self, url: &str, reaction: Reaction) {
@@ -90,22 +113,16 @@ impl Targets {
     pub(super) fn post(&mut self, post: &Post, now: Timestamp) -> Reaction {
         let url = post.url.url().as_str().to_owned();
         let script = self.scripts.get_mut(&url);
-        let reaction = script.and_then(|script| script.next.pop_front().or(script.afterwards));
+        let reaction = script.and_then(|script| script.react(now));
         let reaction = reaction.unwrap_or(Reaction::status(200));
         self.history.push(Posted {
             at: now,
             url,
             headers: post.headers.clone(),
-            payload: payload_of(&post.notification),
+            notification: post.notification.as_str().to_owned(),
             deadline: post.deadline,
             reaction,
         });
         reaction
     }
-}
-
-fn payload_of(notification: &Compact) -> Value {
-    let payload = notification.as_str().split('.').nth(1).expect("three parts");
-    let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-    serde_json::from_slice(&payload).expect("a payload is JSON")
 }

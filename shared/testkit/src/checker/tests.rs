@@ -1,0 +1,185 @@
+//! Hand-made bad histories, one for each kind of lie: the checker finds it, and nothing else.
+
+use super::*;
+
+fn pair(event: &str) -> Pair {
+    Pair { event: event.to_owned(), subscription: "s1".to_owned() }
+}
+
+fn post(event: &str, at_ms: u64, attempt: u32, is_accepted: bool) -> Post {
+    let endpoint = "https://s1.example.com/".to_owned();
+    Post { pair: pair(event), endpoint, at_ms, attempt, is_accepted }
+}
+
+fn dead(event: &str, reason: &str) -> Dead {
+    Dead { pair: pair(event), reason: reason.to_owned() }
+}
+
+const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
+
+/// One event, delivered at its second attempt.
+fn honest() -> History {
+    let endpoint = "https://s1.example.com/".to_owned();
+    let always = Interval { endpoint, from_ms: 0, until_ms: u64::MAX };
+    History {
+        submitted: ["e1".to_owned()].into(),
+        accepted: [("e1".to_owned(), DAY_MS)].into(),
+        subscribed: [("s1".to_owned(), vec![always])].into(),
+        posts: vec![post("e1", DAY_MS + 100, 1, false), post("e1", DAY_MS + 30_100, 2, true)],
+        calm_at_ms: DAY_MS * 2,
+        attempts_max: 6,
+        ..History::default()
+    }
+}
+
+fn found(change: impl FnOnce(&mut History)) -> Vec<Lie> {
+    let mut history = honest();
+    change(&mut history);
+    check(&history).into_iter().collect()
+}
+
+#[test]
+fn an_honest_history_holds() {
+    assert_eq!(found(|_| {}), []);
+    let given_up = |history: &mut History| {
+        history.posts.truncate(1);
+        history.dead.push(dead("e1", "http_410"));
+    };
+    assert_eq!(found(given_up), []);
+    assert_eq!(found(|history| history.submitted = ["e1", "e2"].map(str::to_owned).into()), []);
+}
+
+#[test]
+fn a_lost_event_is_found() {
+    assert_eq!(found(|history| history.posts.truncate(1)), [Lie::Lost(pair("e1"))]);
+    assert_eq!(found(|history| history.posts.clear()), [Lie::Lost(pair("e1"))]);
+}
+
+#[test]
+fn whoever_was_not_subscribed_all_the_time_is_owed_nothing() {
+    let ended = |until_ms| {
+        move |history: &mut History| {
+            history.posts.truncate(1);
+            let intervals = history.subscribed.get_mut("s1").expect("subscribed");
+            intervals[0].until_ms = until_ms;
+        }
+    };
+    assert_eq!(found(ended(DAY_MS + 1_000)), []);
+    assert_eq!(found(ended(DAY_MS * 3)), [Lie::Lost(pair("e1"))], "long after it was matched");
+    let late = |history: &mut History| {
+        history.posts.clear();
+        let intervals = history.subscribed.get_mut("s1").expect("subscribed");
+        intervals[0].from_ms = DAY_MS - 1_000;
+    };
+    assert_eq!(found(late), [], "a cache did not know of it yet");
+}
+
+#[test]
+fn a_move_is_no_gap_and_a_gap_is_no_move() {
+    let again_from = |from_ms| {
+        move |history: &mut History| {
+            history.posts.clear();
+            let intervals = history.subscribed.get_mut("s1").expect("subscribed");
+            intervals[0].until_ms = DAY_MS + 10;
+            let endpoint = "https://moved.example.com/".to_owned();
+            intervals.push(Interval { endpoint, from_ms, until_ms: u64::MAX });
+        }
+    };
+    assert_eq!(found(again_from(DAY_MS + 10)), [Lie::Lost(pair("e1"))]);
+    assert_eq!(found(again_from(DAY_MS + 11)), []);
+}
+
+#[test]
+fn something_from_nowhere_is_found() {
+    let from_nowhere = |history: &mut History| history.posts.push(post("e9", DAY_MS, 1, true));
+    assert_eq!(found(from_nowhere), [Lie::Unexpected(pair("e9"))]);
+    let nobody_subscribed = |history: &mut History| {
+        history.posts[0].pair.subscription = "s9".to_owned();
+    };
+    assert!(matches!(found(nobody_subscribed).as_slice(), [Lie::Unexpected(_)]));
+    let dead_from_nowhere = |history: &mut History| history.dead.push(dead("e9", "http_410"));
+    assert_eq!(found(dead_from_nowhere), [Lie::Unexpected(pair("e9"))]);
+}
+
+#[test]
+fn a_post_to_whoever_left_or_moved_is_found() {
+    let left = |slack_ms| {
+        move |history: &mut History| {
+            history.slack_ms = slack_ms;
+            let intervals = history.subscribed.get_mut("s1").expect("subscribed");
+            intervals[0].until_ms = DAY_MS;
+            history.posts[1].at_ms = DAY_MS + 31_000;
+        }
+    };
+    assert_eq!(found(left(0)), [Lie::Unexpected(pair("e1"))]);
+    assert_eq!(found(left(1_000)), []);
+    let moved = |history: &mut History| history.posts[1].endpoint = "https://old/".to_owned();
+    assert_eq!(found(moved), [Lie::Unexpected(pair("e1"))]);
+}
+
+#[test]
+fn a_repetition_needs_an_incident() {
+    let again = post("e1", DAY_MS + 31_000, 2, true);
+    assert_eq!(found(|history| history.posts.push(again.clone())), [Lie::Repeated(pair("e1"), 2)]);
+    let explained = |history: &mut History| {
+        history.posts.push(again.clone());
+        history.incidents = 1;
+    };
+    assert_eq!(found(explained), []);
+}
+
+#[test]
+fn an_attempt_that_comes_too_early_is_found() {
+    let at = |at_ms| move |history: &mut History| history.posts[1].at_ms = DAY_MS + at_ms;
+    assert_eq!(found(at(24_100)), []);
+    assert_eq!(found(at(24_099)), [Lie::TooEarly(pair("e1"), 2)]);
+    let ahead = |history: &mut History| {
+        at(24_099)(history);
+        history.ahead_max_ms = 1;
+    };
+    assert_eq!(found(ahead), []);
+}
+
+#[test]
+fn an_attempt_that_comes_too_late_is_found_where_nothing_stood_in_its_way() {
+    let second = |history: &mut History| history.posts[1].at_ms = DAY_MS + 240_101;
+    assert_eq!(found(second), [Lie::TooLate(pair("e1"), 2)]);
+    let first = |history: &mut History| {
+        history.posts[0].at_ms = DAY_MS + LATE_MS + 1;
+        history.posts[1].at_ms = DAY_MS + LATE_MS + 30_001;
+    };
+    assert_eq!(found(first), [Lie::TooLate(pair("e1"), 1)]);
+    let held = |history: &mut History| {
+        second(history);
+        history.held.insert(pair("e1"));
+    };
+    assert_eq!(found(held), []);
+    let disturbed = |history: &mut History| {
+        second(history);
+        history.incidents = 1;
+    };
+    assert_eq!(found(disturbed), []);
+}
+
+#[test]
+fn an_attempt_beyond_the_schedule_is_found() {
+    assert_eq!(found(|history| history.attempts_max = 1), [Lie::TooMany(pair("e1"), 2)]);
+}
+
+#[test]
+fn what_is_left_behind_is_found() {
+    assert_eq!(found(|history| history.pending.push(pair("e1"))), [Lie::Pending(pair("e1"))]);
+    assert_eq!(found(|history| history.queued = 3), [Lie::Queued(3)]);
+    let no_reason = |history: &mut History| history.dead.push(dead("e1", ""));
+    assert_eq!(found(no_reason), [Lie::Unexplained(pair("e1"))]);
+}
+
+#[test]
+fn an_unreadable_record_that_vanished_is_found() {
+    let vanished = |history: &mut History| history.garbage = 1;
+    assert_eq!(found(vanished), [Lie::SetAside { garbage: 1, set_aside: 0 }]);
+    let kept = |history: &mut History| (history.garbage, history.set_aside) = (1, 1);
+    assert_eq!(found(kept), []);
+    let twice = |history: &mut History| (history.garbage, history.set_aside) = (1, 2);
+    assert_eq!(found(twice), [Lie::SetAside { garbage: 1, set_aside: 2 }]);
+}

@@ -1,0 +1,245 @@
+//! Execution environments and the work that they do: one piece at a time each, as in Lambda.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use domain::delivery::{self, Disposition, Execution, Fate, Invocation, Queue};
+use domain::event_type::{EventTypeNames, Source};
+use domain::ingest::{self, Answer, Request};
+use domain::limits::SWEEP_RELEASE_MAX;
+use domain::sweep;
+use domain::time::{Deadline, Timestamp};
+use futures_util::future::join_all;
+
+use super::plan::{self, Plan};
+use super::{Simulation, Work};
+use crate::chance::Chance;
+use crate::checker::Pair;
+use crate::poller::INVOCATION_MS;
+use crate::world::{Environment, Message};
+
+/// An environment, and what it does.
+pub(super) struct Slot<'a> {
+    pub(super) role: Role,
+    pub(super) environment: Arc<Environment>,
+    ahead_ms: u64,
+    pub(super) task: Option<Task<'a>>,
+}
+
+/// Which function it runs.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Ingest,
+    Delivery(Queue),
+    Sweeper,
+}
+
+/// A piece of work under way.
+pub(super) struct Task<'a> {
+    pub(super) work: Work,
+    future: Pin<Box<dyn Future<Output = Done> + 'a>>,
+    started_at: Timestamp,
+    /// What is posted again when it is cut off.
+    events: Vec<String>,
+    pub(super) asleep_until: Option<Timestamp>,
+}
+
+/// What came of it.
+pub(super) enum Done {
+    Ingested { events: Vec<String>, is_accepted: bool },
+    Delivered { queue: Queue, records: Vec<(Message, Fate)> },
+    Swept,
+}
+
+impl Slot<'_> {
+    pub(super) fn all(plan: &Plan, chance: &mut Chance) -> Vec<Self> {
+        let roles = [
+            Role::Ingest,
+            Role::Ingest,
+            Role::Delivery(Queue::Events),
+            Role::Delivery(Queue::Events),
+            Role::Delivery(Queue::Retries),
+            Role::Delivery(Queue::Retries),
+            Role::Sweeper,
+            Role::Sweeper,
+        ];
+        let slot = |role| {
+            let ahead_ms = chance.below_u64(plan.ahead_max_ms);
+            let environment = Arc::new(Environment::ahead_by(ahead_ms));
+            Slot { role, environment, ahead_ms, task: None }
+        };
+        roles.into_iter().map(slot).collect()
+    }
+
+    /// A fresh process in its place.
+    pub(super) fn restart(&mut self) {
+        self.environment = Arc::new(Environment::ahead_by(self.ahead_ms));
+    }
+}
+
+impl Task<'_> {
+    pub(super) fn poll(&mut self) -> Option<Done> {
+        let mut context = Context::from_waker(Waker::noop());
+        match self.future.as_mut().poll(&mut context) {
+            Poll::Ready(done) => Some(done),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Whether Lambda would have ended it. One that slept is an exception, or no sleep would ever
+    /// be longer than an invocation.
+    pub(super) fn is_out_of_time(&self, now: Timestamp) -> bool {
+        now.since_ms(self.started_at) > INVOCATION_MS + super::SLEEP_MAX_MS
+    }
+}
+
+impl<'a> Simulation<'a> {
+    /// What there is to do for an environment.
+    pub(super) fn task(&mut self, slot: usize, is_tick: bool) -> Option<Task<'a>> {
+        match self.slots[slot].role {
+            Role::Ingest => self.ingest(),
+            Role::Delivery(queue) => self.deliver(slot, queue),
+            // Mostly one; sometimes two sweep at once.
+            Role::Sweeper => {
+                let is_first = !self
+                    .slots
+                    .iter()
+                    .any(|slot| slot.task.as_ref().is_some_and(|task| task.work == Work::Sweep));
+                let is_due = self.world.next_sweep_at().is_some_and(|at| at <= self.world.now());
+                let sweeps = is_tick && is_due && (is_first || self.chance.happens(100));
+                sweeps.then(|| self.sweep(slot))
+            }
+        }
+    }
+
+    fn new_task(
+        &self,
+        work: Work,
+        events: Vec<String>,
+        future: impl Future<Output = Done> + 'a,
+    ) -> Task<'a> {
+        let started_at = self.world.now();
+        Task { work, future: Box::pin(future), started_at, events, asleep_until: None }
+    }
+
+    fn invocation(&self, slot: usize) -> Invocation {
+        let seen_at = self.world.now().plus_ms(self.slots[slot].ahead_ms);
+        Invocation { deadline: Some(Deadline::at(seen_at.plus_ms(INVOCATION_MS))) }
+    }
+
+    fn ingest(&mut self) -> Option<Task<'a>> {
+        let events = self.plan.arrival_at(self.world.now())?;
+        for event in &events {
+            self.run.history.submitted.insert(event.clone());
+        }
+        let body = plan::request_body(&events);
+        let (world, posted) = (self.world, events.clone());
+        let work = async move {
+            let names = EventTypeNames::default();
+            let request = Request {
+                content_type: Some("application/json"),
+                content_encoding: None,
+                body: Some(body.as_bytes()),
+            };
+            let answer = ingest::run(request, Source::NextIdentity, &names, world).await;
+            let is_accepted = matches!(answer, Answer::Accepted(_));
+            Done::Ingested { events: posted, is_accepted }
+        };
+        Some(self.new_task(Work::Ingest, events, work))
+    }
+
+    fn deliver(&mut self, slot: usize, queue: Queue) -> Option<Task<'a>> {
+        let most = 1 + self.chance.below(10);
+        let messages = self.world.receive_any(queue, most);
+        if messages.is_empty() {
+            return None;
+        }
+        let work = match queue {
+            Queue::Events => Work::Events,
+            Queue::Retries => Work::Retries,
+        };
+        let invocation = self.invocation(slot);
+        let environment = Arc::clone(&self.slots[slot].environment);
+        let (settings, ports) = (self.settings, self.world);
+        let run = async move {
+            let memory = environment.memory();
+            let execution = Execution { invocation, settings, memory, ports };
+            let fates =
+                messages.iter().map(|message| delivery::run(queue, &message.body, execution));
+            let fates = join_all(fates).await;
+            Done::Delivered { queue, records: messages.into_iter().zip(fates).collect() }
+        };
+        Some(self.new_task(work, Vec::new(), run))
+    }
+
+    fn sweep(&self, slot: usize) -> Task<'a> {
+        let (world, invocation) = (self.world, self.invocation(slot));
+        let run = async move {
+            sweep::run(invocation, SWEEP_RELEASE_MAX, world).await;
+            Done::Swept
+        };
+        self.new_task(Work::Sweep, Vec::new(), run)
+    }
+
+    pub(super) fn conclude(&mut self, done: Done) {
+        match done {
+            Done::Swept => {}
+            Done::Ingested { events, is_accepted: true } => {
+                let now_ms = self.world.now().as_ms();
+                let accepted = &mut self.run.history.accepted;
+                for event in events {
+                    accepted.entry(event).or_insert(now_ms);
+                }
+            }
+            // The producer comes back, as it was told.
+            Done::Ingested { events, is_accepted: false } => self.post_again(events),
+            Done::Delivered { queue, records } => {
+                for (message, fate) in records {
+                    self.settle(queue, &message, &fate);
+                }
+            }
+        }
+    }
+
+    fn settle(&mut self, queue: Queue, message: &Message, fate: &Fate) {
+        let (Fate::Settled(reports) | Fate::Returned(_, reports)) = fate else {
+            return self.forget(queue, message);
+        };
+        for report in reports {
+            if let Disposition::Held { .. } = report.disposition {
+                self.run.history.held.insert(Pair {
+                    event: report.event_id.as_str().to_owned(),
+                    subscription: report.subscription_id.as_str().to_owned(),
+                });
+            }
+        }
+        if let Fate::Settled(_) = fate {
+            self.forget(queue, message);
+        }
+    }
+
+    /// Deletes a message; sometimes the deletion gets lost, or it arrives a second time.
+    fn forget(&mut self, queue: Queue, message: &Message) {
+        if self.chance.happens(self.plan.repeats_per_mille) {
+            self.run.history.incidents += 1;
+            if self.chance.happens(500) {
+                return;
+            }
+            self.world.put(queue, message.body.clone());
+        }
+        self.world.delete(queue, &message.id);
+    }
+
+    /// After a piece of work was cut off: what was received comes again by itself, what was posted
+    /// is posted again.
+    pub(super) fn abandon(&mut self, task: Task<'a>) {
+        if !task.events.is_empty() {
+            self.post_again(task.events);
+        }
+    }
+
+    fn post_again(&mut self, events: Vec<String>) {
+        self.plan.post_at(self.world.now().plus_ms(2_000), events);
+    }
+}
