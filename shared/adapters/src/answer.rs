@@ -6,7 +6,7 @@
 use domain::enrich::Decision;
 use domain::id::EventId;
 use domain::ingest::{Answer, Refusal};
-use domain::json::TextError;
+use domain::json::{Problem, TextError};
 use domain::limits::POINTER_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -120,6 +120,7 @@ pub fn method_not_allowed(allowed: &str) -> HttpAnswer {
 fn status_of(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::Encoding | Refusal::Text(_) => 400,
+        Refusal::Conflict(_) => 409,
         Refusal::TooLarge { .. } => 413,
         Refusal::MediaType => 415,
         Refusal::Invalid(_) => 422,
@@ -157,15 +158,22 @@ pub fn problem_of(refusal: &Refusal) -> Value {
             let errors = [(pointer.as_str(), format!("is larger than {limit_bytes} bytes"))];
             with_errors(problem(status, "too-large", "Too large", "Nothing was stored."), &errors)
         }
+        Refusal::Conflict(problems) => {
+            let title = "An ID belongs to another event";
+            let detail = "Nothing was stored. Repeat an event with the body that it had, \
+                          or give another event another ID.";
+            with_errors(problem(status, "conflict", title, detail), &listed_problems(problems))
+        }
         Refusal::Invalid(problems) => {
-            let errors: Vec<_> = problems
-                .iter()
-                .map(|problem| (problem.pointer.as_str(), problem.detail.clone()))
-                .collect();
             let title = "The request is not valid";
-            with_errors(problem(status, "invalid", title, "Nothing was stored."), &errors)
+            let problem = problem(status, "invalid", title, "Nothing was stored.");
+            with_errors(problem, &listed_problems(problems))
         }
     }
+}
+
+fn listed_problems(problems: &[Problem]) -> Vec<(&str, String)> {
+    problems.iter().map(|problem| (problem.pointer.as_str(), problem.detail.clone())).collect()
 }
 
 fn problem(status: u16, name: &str, title: &str, detail: &str) -> Value {

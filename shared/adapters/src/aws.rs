@@ -16,7 +16,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use domain::limits::DELIVERY_RESERVE_MS;
+use domain::limits::{DELIVERY_RESERVE_MS, INGEST_ANSWER_MS, INGEST_BEGIN_MS};
 
 use crate::settings::{SettingsError, Strings, required};
 
@@ -34,8 +34,8 @@ pub struct CallLimits {
 }
 
 impl CallLimits {
-    /// Ingest answers within 2 s, whatever SQS does.
-    pub const INGEST: Self = Self { operation_ms: 1_700, attempt_ms: 800, attempts: 3 };
+    /// Ingest answers within 2 s, whatever AWS does.
+    pub const INGEST: Self = Self { operation_ms: 1_400, attempt_ms: 650, attempts: 3 };
     /// Delivery has a reserve for its books: two calls, one after the other.
     pub const DELIVERY: Self = Self { operation_ms: 1_400, attempt_ms: 600, attempts: 3 };
     /// Enrich's own deadline is tighter; this is only the backstop.
@@ -45,6 +45,11 @@ impl CallLimits {
 const _: () = assert!(
     DELIVERY_RESERVE_MS >= 2 * CallLimits::DELIVERY.operation_ms + 1_000,
     "a failed attempt is recorded and woken before the invocation ends"
+);
+
+const _: () = assert!(
+    INGEST_BEGIN_MS + CallLimits::INGEST.operation_ms < INGEST_ANSWER_MS,
+    "the queue gets its time after the table has had its own"
 );
 
 /// The configuration that all clients of a function share, and with it one connection pool.

@@ -11,6 +11,7 @@ pub mod breakers;
 pub mod clock;
 pub mod due;
 pub mod http_api;
+pub mod ingested;
 pub mod key_sets;
 pub mod ledger;
 pub mod log;

@@ -49,7 +49,12 @@ pub enum SettingsError {
 
 /// A variable that must be set and not empty.
 pub fn required(strings: &impl Strings, name: &'static str) -> Result<String, SettingsError> {
-    strings.get(name).filter(|value| !value.is_empty()).ok_or(SettingsError::Missing(name))
+    optional(strings, name).ok_or(SettingsError::Missing(name))
+}
+
+/// A variable that may be missing; an empty one counts as missing.
+pub fn optional(strings: &impl Strings, name: &'static str) -> Option<String> {
+    strings.get(name).filter(|value| !value.is_empty())
 }
 
 fn parsed<T, E: Display>(

@@ -1,20 +1,26 @@
 //! Ingest: from the bytes of a request to events that SQS has confirmed, or to a clear refusal.
 //!
 //! A request is accepted whole or refused whole: nothing of a request with a problem in it is
-//! enqueued. It knows no HTTP: what an [`Answer`] looks like on the wire stands in the adapters.
+//! enqueued. Where idempotency is on, an event that is posted again is accepted and not sent again.
+//! It knows no HTTP: what an [`Answer`] looks like on the wire stands in the adapters.
 
+mod idempotency;
 mod pack;
 mod request;
 
+use std::collections::HashSet;
 use std::future::Future;
 
 use crate::event_type::{EventTypeNames, Source};
 use crate::id::EventId;
 use crate::message::Sent;
-use crate::time::Timestamp;
+use crate::time::{Deadline, Timestamp};
 
+use idempotency::Unsent;
+
+pub use idempotency::{Begun, BodyHash, Idempotency, Posting, known_until_s};
 pub use pack::Outgoing;
-pub use request::{Refusal, Request};
+pub use request::{GivenBy, Refusal, Request};
 
 /// What ingest needs from outside.
 pub trait Ports: Sync {
@@ -23,6 +29,28 @@ pub trait Ports: Sync {
 
     /// Fresh chance, for the IDs of events that have none.
     fn dice(&self) -> [u8; 10];
+
+    /// Whether repeated IDs are recognised; where they are not, nothing is begun or marked.
+    fn idempotency(&self) -> Idempotency;
+
+    /// Begins postings: notes each ID that is not known at `now` as pending, with the hash of its
+    /// body, until [`known_until_s`]; what is known of an ID stays as it is. Says of each, in the
+    /// same order, what is known of it. What could not be done by the deadline is unknown.
+    fn begin(
+        &self,
+        postings: &[Posting],
+        now: Timestamp,
+        by: Deadline,
+    ) -> impl Future<Output = Vec<Begun>> + Send;
+
+    /// Notes postings as sent at `now`, where their IDs are known with their bodies, until
+    /// [`known_until_s`]. What cannot be done by the deadline is left undone.
+    fn mark_sent(
+        &self,
+        postings: &[Posting],
+        now: Timestamp,
+        by: Deadline,
+    ) -> impl Future<Output = ()> + Send;
 
     /// Sends messages to the events queue and says of each, in the same order, whether the queue
     /// confirmed it. A message whose fate is unknown counts as not confirmed.
@@ -35,7 +63,8 @@ pub trait Ports: Sync {
 /// What the producer is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
-    /// Every event is stored. The IDs, in the order of the request.
+    /// Every event is stored, by this request or by an earlier one. The IDs, in the order of the
+    /// request.
     Accepted(Vec<EventId>),
     /// The request is wrong; nothing was stored.
     Refused(Refusal),
@@ -60,26 +89,41 @@ pub async fn run(
     names: &EventTypeNames,
     ports: &impl Ports,
 ) -> Answer {
-    let now = ports.now();
-    let events = match request.parse(source, names, now, || ports.dice()) {
-        Ok(events) => events,
+    let started_at = ports.now();
+    let posted = match request.parse(source, names, started_at, || ports.dice()) {
+        Ok(posted) => posted,
         Err(refusal) => return Answer::Refused(refusal),
     };
-    let ids: Vec<EventId> = events.iter().map(|event| event.id.clone()).collect();
-    let messages = pack::pack(&events);
-    let fates = ports.send(&messages).await;
+    let cleared = match idempotency::begin(posted, started_at, ports).await {
+        Ok(cleared) => cleared,
+        Err(refusal) => return Answer::Refused(refusal),
+    };
+    let Fates { confirmed, unconfirmed } = send(&cleared.unsent, ports).await;
+    let ids = cleared.ids.clone();
+    cleared.mark_sent(&confirmed, started_at, ports).await;
+    if unconfirmed.is_empty() {
+        return Answer::Accepted(ids);
+    }
+    let (not_stored, stored) = ids.into_iter().partition(|id| unconfirmed.contains(id));
+    Answer::Unavailable { stored, not_stored, retry_after_s: RETRY_AFTER_S }
+}
 
-    let mut stored = Vec::new();
-    let mut not_stored = Vec::new();
+/// What became of events that were sent.
+#[derive(Default)]
+struct Fates {
+    confirmed: HashSet<EventId>,
+    unconfirmed: HashSet<EventId>,
+}
+
+async fn send(unsent: &Unsent, ports: &impl Ports) -> Fates {
+    let messages = pack::pack(unsent);
+    let sent = if messages.is_empty() { Vec::new() } else { ports.send(&messages).await };
+    let mut fates = Fates::default();
     for (index, message) in messages.into_iter().enumerate() {
-        match fates.get(index) {
-            Some(Sent::Confirmed) => stored.extend(message.event_ids),
-            Some(Sent::Unconfirmed) | None => not_stored.extend(message.event_ids),
+        match sent.get(index) {
+            Some(Sent::Confirmed) => fates.confirmed.extend(message.event_ids),
+            Some(Sent::Unconfirmed) | None => fates.unconfirmed.extend(message.event_ids),
         }
     }
-    if not_stored.is_empty() {
-        Answer::Accepted(ids)
-    } else {
-        Answer::Unavailable { stored, not_stored, retry_after_s: RETRY_AFTER_S }
-    }
+    fates
 }

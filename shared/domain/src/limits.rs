@@ -13,6 +13,20 @@ pub const REQUEST_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one ingest request.
 pub const REQUEST_EVENTS_MAX: usize = 100;
 
+/// Ingest has done everything but answering this long after it began: producers are promised two
+/// seconds.
+pub const INGEST_ANSWER_MS: u64 = 1_900;
+/// How long ingest waits to hear which events it knows. A table that is slower is done without:
+/// the send that follows has the larger part of the time.
+pub const INGEST_BEGIN_MS: u64 = 400;
+/// How long ingest waits for the note that events were sent; they are stored by then.
+pub const INGEST_MARK_MS: u64 = 400;
+/// Calls of the table that one request has under way at once: each is a connection, and a cold
+/// function pays for each with a TLS handshake.
+pub const INGEST_AT_ONCE: usize = 16;
+/// How long an event's ID is known. Producers repeat within minutes; a day covers an outage.
+pub const IDEMPOTENCY_S: u64 = 24 * 60 * 60;
+
 /// Nesting of one JSON text from outside; the outermost object or array of an event is level 1.
 pub const JSON_DEPTH_MAX: usize = 32;
 

@@ -5,7 +5,7 @@
 //! - [`poller`]: takes records from the world's queues to the domain, as Lambda would.
 //! - [`crash`]: drops a future where it waits.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
-//! - [`contract`]: the ledger's promises, written once, for the world and for the real one.
+//! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
 //! - [`samples`]: events, subscriptions and settings that say nothing special.
 //!

@@ -18,6 +18,7 @@ mod breakers;
 mod environment;
 mod faults;
 mod index;
+mod ingested;
 mod ledger;
 mod pause;
 mod ports;
@@ -33,6 +34,7 @@ use domain::breaker::memory::Memory;
 use domain::breaker::{Breaker, BreakerKey};
 use domain::delivery::{Execution, Invocation, Queue, Settings};
 use domain::id::DeliveryId;
+use domain::ingest::Idempotency;
 use domain::ledger::LedgerItem;
 use domain::limits::QUEUE_DELAY_MAX_S;
 use domain::scope::Scope;
@@ -43,6 +45,7 @@ use crate::chance::Chance;
 use crate::samples;
 use breakers::Breakers;
 use faults::Faults;
+use ingested::Ingested;
 use ledger::Ledger;
 use queues::Queues;
 use subscriptions::SubscriptionRows;
@@ -71,6 +74,8 @@ struct State {
     down: BTreeMap<Service, Timestamp>,
     faults_injected: usize,
     subscriptions: SubscriptionRows,
+    idempotency: Idempotency,
+    ingested: Ingested,
     ledger: Ledger,
     breakers: Breakers,
     queues: Queues,
@@ -92,6 +97,8 @@ impl World {
             down: BTreeMap::new(),
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
+            idempotency: Idempotency::Off,
+            ingested: Ingested::default(),
             ledger: Ledger::default(),
             breakers: Breakers::default(),
             queues: Queues::default(),
@@ -339,6 +346,56 @@ impl World {
     /// Makes an item one that cannot be read.
     pub fn spoil(&self, delivery: &DeliveryId) {
         self.lock().ledger.spoil(delivery);
+    }
+
+    // -- Idempotency -------------------------------------------------------------------------
+
+    /// Lets ingest recognise what is posted again. A new world does not.
+    pub fn recognise_repetitions(&self) {
+        self.lock().idempotency = Idempotency::On;
+    }
+
+    // -- Faults ------------------------------------------------------------------------------
+
+    /// What goes wrong with the next calls of this kind, one by one; `None` lets one pass.
+    pub fn fault_next(&self, call: Call, faults: impl IntoIterator<Item = Option<Fault>>) {
+        self.lock().faults.next(call, faults);
+    }
+
+    /// What goes wrong with every call of this kind, after those of [`Self::fault_next`], until
+    /// [`Self::heal`].
+    pub fn fault_always(&self, call: Call, fault: Fault) {
+        self.lock().faults.always(call, fault);
+    }
+
+    /// The entries (counted from 0) of the next [`Call::Send`] that the queue refuses.
+    pub fn refuse_entries(&self, entries: impl IntoIterator<Item = usize>) {
+        self.lock().faults.refuse(entries);
+    }
+
+    /// Ends all faults. Targets' scripts stay.
+    pub fn heal(&self) {
+        let mut state = self.lock();
+        state.faults = Faults::default();
+        state.faults_per_mille = 0;
+    }
+
+    /// Lets this many of a thousand calls fail, by the seed's dice: half of them are not done, half
+    /// are done and nobody told.
+    pub fn misbehave(&self, faults_per_mille: u32) {
+        self.lock().faults_per_mille = faults_per_mille;
+    }
+
+    /// How many calls failed by chance.
+    #[must_use]
+    pub fn faults_injected(&self) -> usize {
+        self.lock().faults_injected
+    }
+
+    /// How many calls of this kind were begun, whatever became of them.
+    #[must_use]
+    pub fn calls(&self, call: Call) -> usize {
+        self.lock().calls.get(&call).copied().unwrap_or_default()
     }
 }
 

@@ -11,9 +11,16 @@ use local::template::{Account, Settings, Stack};
 
 use super::read;
 
+/// The stack with everything on that can be switched on.
 fn stack() -> Stack {
-    let account = Account::local("http://127.0.0.1:4566");
-    Stack::parse(&read("template.yaml"), &Settings::new(account)).expect("a template")
+    stack_with(&[("IdempotentIngest", "enabled")])
+}
+
+fn stack_with(parameters: &[(&str, &str)]) -> Stack {
+    let mut settings = Settings::new(Account::local("http://127.0.0.1:4566"));
+    let given = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    settings.parameters.extend(given);
+    Stack::parse(&read("template.yaml"), &settings).expect("a template")
 }
 
 #[test]
@@ -60,10 +67,31 @@ fn the_sweeper_runs_every_minute_alone_and_ends_before_the_next_tick() {
 fn names_are_the_plain_ones_without_a_prefix() {
     let stack = stack();
     let tables: Vec<_> = stack.tables.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(tables, ["subscriptions", "deliveries"]);
+    assert_eq!(tables, ["subscriptions", "deliveries", "ingested"]);
     for name in ["events", "events-dead-letter", "retries", "retries-dead-letter"] {
         assert!(stack.queues.iter().any(|queue| queue.name == name), "{name}");
     }
+}
+
+#[test]
+fn idempotency_costs_nothing_until_it_is_switched_on() {
+    let declares = |stack: &Stack| {
+        let ingest = stack.function("IngestFunction").expect("declared");
+        (stack.table("IngestedTable").is_some(), ingest.environment.contains_key("INGESTED_TABLE"))
+    };
+    assert_eq!(declares(&stack_with(&[])), (false, false));
+    assert_eq!(declares(&stack()), (true, true));
+    let stack = stack();
+    assert_eq!(
+        stack.table("IngestedTable").expect("declared").ttl_attribute.as_deref(),
+        Some("ttl")
+    );
+    let template = read("template.yaml");
+    let (_, role) = template.split_once("  IngestRole:").expect("declared");
+    let (role, _) = role.split_once("\n\n").expect("its end");
+    let allowed: Vec<_> = role.lines().filter(|line| line.contains("dynamodb:")).collect();
+    assert_eq!(allowed.len(), 1);
+    assert_eq!(allowed[0].trim(), "Action: [dynamodb:PutItem, dynamodb:UpdateItem]");
 }
 
 /// An environment that remembers what it was asked for.

@@ -134,7 +134,7 @@ impl Local {
     /// Starts everything. When it returns, requests are answered.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
         let aws = Endpoint::start(options.aws, options.data.as_deref()).await?;
-        let stack = Stack::parse(TEMPLATE, &template::Settings::new(aws.account().clone()))?;
+        let stack = Stack::parse(TEMPLATE, &settings(&aws))?;
         aws.provision(&stack).await?;
         let environment = environment(&aws);
         let clients = Clients::new(&environment)?;
@@ -215,6 +215,14 @@ impl Local {
         self.target_server.stop().await;
         self.aws.stop().await
     }
+}
+
+/// The template's own defaults, but everything that can be switched on is on: a laptop pays nothing
+/// for it.
+fn settings(aws: &Endpoint) -> template::Settings {
+    let mut settings = template::Settings::new(aws.account().clone());
+    settings.parameters.insert("IdempotentIngest".to_owned(), "enabled".to_owned());
+    settings
 }
 
 /// What Lambda would set: region, credentials, and the endpoint that stands in for AWS.

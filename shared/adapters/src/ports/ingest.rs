@@ -1,31 +1,38 @@
 //! What ingest is given.
 
-use domain::ingest::{Outgoing, Ports};
+use domain::ingest::{Begun, Idempotency, Outgoing, Ports, Posting};
 use domain::message::Sent;
-use domain::time::Timestamp;
+use domain::time::{Deadline, Timestamp};
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock;
+use crate::ingested::IngestedTable;
 use crate::queue::{Grouped, Queue};
-use crate::settings::{Strings, required};
+use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
 
-/// The events queue, and the keys that are published.
+/// The events queue, the keys that are published, and the table of ingested events where there is
+/// one.
 pub struct IngestPorts {
     events: Queue,
     keys: KeyStore,
+    ingested: Option<IngestedTable>,
 }
 
 impl IngestPorts {
-    /// From `EVENTS_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID` and AWS's own variables.
+    /// From `EVENTS_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`, `INGESTED_TABLE` and AWS's own variables.
+    /// Without `INGESTED_TABLE` idempotency is off.
     pub fn new(strings: &impl Strings) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::INGEST)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
+        let ingested = optional(strings, "INGESTED_TABLE")
+            .map(|table| IngestedTable::new(aws_sdk_dynamodb::Client::new(&config), table));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         Ok(Self {
             events: Queue::new(sqs, required(strings, "EVENTS_QUEUE_URL")?),
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            ingested,
         })
     }
 }
@@ -37,6 +44,26 @@ impl Ports for IngestPorts {
 
     fn dice(&self) -> [u8; 10] {
         clock::dice()
+    }
+
+    fn idempotency(&self) -> Idempotency {
+        match self.ingested {
+            Some(_) => Idempotency::On,
+            None => Idempotency::Off,
+        }
+    }
+
+    async fn begin(&self, postings: &[Posting], now: Timestamp, by: Deadline) -> Vec<Begun> {
+        match &self.ingested {
+            Some(ingested) => ingested.begin(postings, now, by).await,
+            None => vec![Begun::Unknown; postings.len()],
+        }
+    }
+
+    async fn mark_sent(&self, postings: &[Posting], now: Timestamp, by: Deadline) {
+        if let Some(ingested) = &self.ingested {
+            ingested.mark_sent(postings, now, by).await;
+        }
     }
 
     async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {

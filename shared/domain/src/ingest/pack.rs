@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use crate::event::Event;
+use super::idempotency::Unsent;
 use crate::id::EventId;
 use crate::limits::MESSAGE_PACK_BYTES_MAX;
 use crate::message::queue_safe;
@@ -35,9 +35,9 @@ struct Parcel {
 
 /// Packs events of the same scope together, in their order, up to 64 KiB of JSON a message. An
 /// event that is larger than that travels alone.
-pub(super) fn pack(events: &[Event]) -> Vec<Outgoing> {
+pub(super) fn pack(events: &Unsent) -> Vec<Outgoing> {
     let mut parcels: Vec<Parcel> = Vec::new();
-    for event in events {
+    for event in events.iter() {
         let json = to_raw_value(event).expect("an event is plain JSON");
         let bytes = json.get().len() + 1;
         let fits = |parcel: &&mut Parcel| {
@@ -80,6 +80,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::event::Event;
     use crate::message::QueueMessage;
 
     fn event(index: usize, client: u8, padding: usize) -> Event {
@@ -104,7 +105,7 @@ mod tests {
                 .map(|(index, (client, padding))| event(index, *client, *padding))
                 .collect();
             let mut unpacked: Vec<Vec<String>> = vec![Vec::new(); 4];
-            for message in pack(&events) {
+            for message in pack(&events.into()) {
                 let Ok(QueueMessage::EventsV1(read)) = QueueMessage::parse(&message.body) else {
                     panic!("delivery cannot read what ingest packs");
                 };
@@ -127,7 +128,7 @@ mod tests {
         #[test]
         fn small_events_of_one_scope_share_a_message(count in 1usize..50) {
             let events: Vec<_> = (0..count).map(|index| event(index, 0, 10)).collect();
-            prop_assert_eq!(pack(&events).len(), 1);
+            prop_assert_eq!(pack(&events.into()).len(), 1);
         }
     }
 }

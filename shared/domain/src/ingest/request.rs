@@ -40,6 +40,34 @@ pub enum Refusal {
     },
     /// JSON, but not events.
     Invalid(Vec<Problem>),
+    /// IDs that belong to other bodies.
+    Conflict(Vec<Problem>),
+}
+
+/// An event of a request.
+pub(super) struct Posted {
+    pub(super) event: Event,
+    /// Where it stands in the request.
+    pub(super) pointer: Pointer,
+    /// Whose ID it has.
+    pub(super) id: GivenBy,
+    /// By whose clock it occurred.
+    pub(super) occurred_at: GivenBy,
+}
+
+/// Where a member of an event comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GivenBy {
+    /// It stood in the request.
+    Producer,
+    /// We put it in.
+    Us,
+}
+
+impl GivenBy {
+    fn of(object: &Object<'_>, name: &str) -> Self {
+        if object.has(name) { Self::Producer } else { Self::Us }
+    }
 }
 
 impl<'a> Request<'a> {
@@ -51,14 +79,15 @@ impl<'a> Request<'a> {
         self.body.ok_or(Refusal::Encoding)
     }
 
-    /// Parses all events, or says everything that is wrong with them.
+    /// Parses all events, or says everything that is wrong with them. An ID stands in a request
+    /// once, even where the scopes differ: the answer names events by their IDs alone.
     pub(super) fn parse(
         self,
         source: Source,
         names: &EventTypeNames,
         now: Timestamp,
         mut dice: impl FnMut() -> [u8; 10],
-    ) -> Result<Vec<Event>, Refusal> {
+    ) -> Result<Vec<Posted>, Refusal> {
         let body = self.checked_body()?;
         if body.len() > REQUEST_BYTES_MAX {
             let pointer = Pointer::root();
@@ -70,13 +99,16 @@ impl<'a> Request<'a> {
         let mut seen = HashSet::new();
         for (pointer, raw) in texts {
             let arrival = Arrival { source, accepted_at: now, names, dice: dice() };
-            let event = Object::read_raw(raw, pointer.clone(), &mut problems)
-                .and_then(|object| Event::parse(object, arrival, &mut problems));
-            if let Some(event) = event {
+            let Some(object) = Object::read_raw(raw, pointer.clone(), &mut problems) else {
+                continue;
+            };
+            let (id, occurred_at) =
+                (GivenBy::of(&object, "id"), GivenBy::of(&object, "occurredAt"));
+            if let Some(event) = Event::parse(object, arrival, &mut problems) {
                 if !seen.insert(event.id.clone()) {
                     problems.add(pointer.child("id"), "is given twice in this request");
                 }
-                events.push(event);
+                events.push(Posted { event, pointer, id, occurred_at });
             }
         }
         if problems.is_empty() { Ok(events) } else { Err(Refusal::Invalid(problems.into_vec())) }

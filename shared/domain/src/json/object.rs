@@ -105,6 +105,12 @@ impl<'a> Object<'a> {
         self.pointer.child(name)
     }
 
+    /// Whether a member is there and has not been taken. A `null` counts as absent.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.members.iter().any(|(member, value)| member == name && value.get() != "null")
+    }
+
     /// Takes a member as it is written, a `null` too.
     pub fn take_member(&mut self, name: &str) -> Option<&'a RawValue> {
         let index = self.members.iter().position(|(member, _)| member == name)?;

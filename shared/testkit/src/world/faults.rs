@@ -33,6 +33,10 @@ pub enum Call {
     ContinueLater,
     /// Putting an unreadable record on a dead-letter queue.
     SetAside,
+    /// Beginning a posting: one call for each.
+    Begin,
+    /// Noting a posting as sent: one call for each.
+    MarkSent,
     /// Ingest's sending of messages: all entries of one call.
     Send,
     /// Reading the published keys.

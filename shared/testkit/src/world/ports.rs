@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::breaker::{Breaker, BreakerKey};
 use domain::delivery::{self, BreakerWrite, Ended, OurFault, Post, Queue, Recorded};
 use domain::id::SubscriptionId;
-use domain::ingest::{self, Outgoing};
+use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
 use domain::message::{Events, QueueMessage, Sent, Unreadable, Wakeup};
@@ -14,7 +14,8 @@ use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
 use domain::subscription::{Subscription, Subscriptions};
-use domain::time::Timestamp;
+use domain::time::{Deadline, Timestamp};
+use futures_util::future::join_all;
 
 use super::faults::{Await, Call, Fault};
 use super::pause::pause;
@@ -247,6 +248,25 @@ impl ingest::Ports for World {
         let mut state = self.lock();
         let [first, second] = [state.roll().to_be_bytes(), state.roll().to_be_bytes()];
         std::array::from_fn(|index| *first.iter().chain(&second).nth(index).expect("16 bytes"))
+    }
+
+    fn idempotency(&self) -> Idempotency {
+        self.lock().idempotency
+    }
+
+    async fn begin(&self, postings: &[Posting], now: Timestamp, _: Deadline) -> Vec<Begun> {
+        let begin =
+            |posting| self.call(Call::Begin, move |state| state.ingested.begin(posting, now));
+        let begun = join_all(postings.iter().map(begin)).await.into_iter();
+        begun.map(|begun| begun.unwrap_or_else(|Failed| Begun::Unknown)).collect()
+    }
+
+    async fn mark_sent(&self, postings: &[Posting], now: Timestamp, _: Deadline) {
+        let mark = |posting| {
+            self.call(Call::MarkSent, move |state| state.ingested.mark_sent(posting, now))
+        };
+        // Whoever hears of a failure can do nothing about it.
+        let _heard = join_all(postings.iter().map(mark)).await;
     }
 
     async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {

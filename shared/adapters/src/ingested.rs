@@ -1,0 +1,154 @@
+//! The `ingested` table: which events were posted in the last 24 hours, under which IDs.
+//!
+//! Attributes: `pk` (`<scope key>#<event ID>`), `bodyHash`, `state` (`pending` or `sent`), `token`
+//! (of the call that wrote the item), `ttl` (epoch seconds). `DynamoDB` deletes an item up to days
+//! after its time; for us it is gone at once.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use domain::ingest::{Begun, Posting, known_until_s};
+use domain::limits::INGEST_AT_ONCE;
+use domain::time::{Deadline, Timestamp};
+use futures_util::stream::{self, StreamExt as _};
+
+use crate::aws::sentence;
+use crate::clock;
+use crate::item::{Fields, held, n, s};
+
+const PENDING: &str = "pending";
+const SENT: &str = "sent";
+
+/// The events that ingest knows.
+pub struct IngestedTable {
+    client: Client,
+    table: String,
+}
+
+/// Why a call came to nothing, in public sentences.
+struct Failed(String);
+
+impl IngestedTable {
+    /// The events in this table.
+    #[must_use]
+    pub fn new(client: Client, table: String) -> Self {
+        Self { client, table }
+    }
+
+    /// Begins postings, as [`domain::ingest::Ports::begin`] says.
+    pub async fn begin(&self, postings: &[Posting], now: Timestamp, by: Deadline) -> Vec<Begun> {
+        let answers = all(by, postings.iter().map(|posting| self.begin_one(posting, now))).await;
+        let begun = settled(answers, "the table of ingested events could not be asked");
+        let begun: Vec<Begun> =
+            begun.into_iter().map(|answer| answer.unwrap_or(Begun::Unknown)).collect();
+        let repeated = begun.iter().filter(|begun| **begun == Begun::Sent).count();
+        if repeated > 0 {
+            tracing::info!(repeated, "events were posted again and are not sent again");
+        }
+        begun
+    }
+
+    /// Notes postings as sent, as [`domain::ingest::Ports::mark_sent`] says.
+    pub async fn mark_sent(&self, postings: &[Posting], now: Timestamp, by: Deadline) {
+        let answers = all(by, postings.iter().map(|posting| self.mark_one(posting, now))).await;
+        settled(answers, "events could not be noted as sent; if they are repeated, they are sent");
+    }
+
+    async fn begin_one(&self, posting: &Posting, now: Timestamp) -> Result<Begun, Failed> {
+        // The SDK repeats a call whose answer got lost. By its token a call knows its own item.
+        let token = u64::from_ne_bytes(clock::dice()).to_string();
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .item("pk", s(posting.key()))
+            .item("bodyHash", s(posting.body.as_str()))
+            .item("state", s(PENDING))
+            .item("token", s(&token))
+            .item("ttl", n(known_until_s(now)))
+            .condition_expression("attribute_not_exists(pk) OR #ttl <= :now")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":now", n(now.as_s()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .send()
+            .await;
+        match put {
+            Ok(_) => Ok(Begun::New),
+            Err(SdkError::ServiceError(refused)) => match refused.into_err() {
+                PutItemError::ConditionalCheckFailedException(failed) => {
+                    known(&failed.item.unwrap_or_default(), posting, &token)
+                }
+                error => Err(Failed(sentence(&error))),
+            },
+            Err(error) => Err(Failed(sentence(&error))),
+        }
+    }
+
+    async fn mark_one(&self, posting: &Posting, now: Timestamp) -> Result<(), Failed> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(posting.key()))
+            .update_expression("SET #state = :sent, #ttl = :ttl")
+            .condition_expression("bodyHash = :hash")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":sent", s(SENT))
+            .expression_attribute_values(":hash", s(posting.body.as_str()))
+            .expression_attribute_values(":ttl", n(known_until_s(now)))
+            .send()
+            .await;
+        // Where the condition did not hold, the ID has expired meanwhile, and may be another's.
+        let _is_ours = held(update, UpdateItemError::is_conditional_check_failed_exception)
+            .map_err(|error| Failed(sentence(&error)))?;
+        Ok(())
+    }
+}
+
+/// What an item that was there already says of a posting.
+fn known(
+    item: &HashMap<String, AttributeValue>,
+    posting: &Posting,
+    token: &str,
+) -> Result<Begun, Failed> {
+    let fields = Fields(item);
+    let unreadable = || Failed("an item cannot be read".to_owned());
+    let hash = fields.str("bodyHash").ok_or_else(unreadable)?;
+    match fields.str("state") {
+        _ if hash != posting.body.as_str() => Ok(Begun::Conflict),
+        Some(PENDING) if fields.str("token") == Some(token) => Ok(Begun::New),
+        Some(PENDING) => Ok(Begun::Pending),
+        Some(SENT) => Ok(Begun::Sent),
+        Some(_) | None => Err(unreadable()),
+    }
+}
+
+/// What calls come to by the deadline, in their order: all at once, but not more than the limit.
+async fn all<T>(
+    by: Deadline,
+    calls: impl Iterator<Item = impl Future<Output = Result<T, Failed>>>,
+) -> Vec<Result<T, Failed>> {
+    let numbered = calls.enumerate().map(|(index, call)| async move { (index, call.await) });
+    let numbered: Vec<_> = numbered.collect();
+    let mut answers: Vec<Result<T, Failed>> =
+        numbered.iter().map(|_| Err(Failed("no answer in time".to_owned()))).collect();
+    let mut calls = stream::iter(numbered).buffer_unordered(INGEST_AT_ONCE);
+    while let Some(Some((index, answer))) = clock::within(by, calls.next()).await {
+        answers[index] = answer;
+    }
+    answers
+}
+
+/// The answers that came. Of those that did not, one line says how many and why the first.
+fn settled<T>(answers: Vec<Result<T, Failed>>, what_failed: &'static str) -> Vec<Option<T>> {
+    let failed = answers.iter().filter(|answer| answer.is_err()).count();
+    if let Some(Failed(error)) = answers.iter().find_map(|answer| answer.as_ref().err()) {
+        tracing::error!(failed, error, "{what_failed}");
+    }
+    answers.into_iter().map(Result::ok).collect()
+}

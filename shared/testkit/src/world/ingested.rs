@@ -1,0 +1,49 @@
+//! The IDs that ingest knows, with the conditions of the real table; the contract suite compares
+//! them.
+
+use std::collections::BTreeMap;
+
+use domain::ingest::{Begun, BodyHash, Posting, known_until_s};
+use domain::time::Timestamp;
+
+/// A world that is not told otherwise has none.
+#[derive(Default)]
+pub(super) struct Ingested(BTreeMap<String, Row>);
+
+struct Row {
+    body: BodyHash,
+    is_sent: bool,
+    known_until_s: u64,
+}
+
+impl Ingested {
+    pub(super) fn begin(&mut self, posting: &Posting, now: Timestamp) -> Begun {
+        if let Some(row) = self.0.get(&posting.key())
+            && row.known_until_s > now.as_s()
+        {
+            return row.found(posting);
+        }
+        let body = posting.body.clone();
+        let row = Row { body, is_sent: false, known_until_s: known_until_s(now) };
+        self.0.insert(posting.key(), row);
+        Begun::New
+    }
+
+    pub(super) fn mark_sent(&mut self, posting: &Posting, now: Timestamp) {
+        let row = self.0.get_mut(&posting.key()).filter(|row| row.body == posting.body);
+        if let Some(row) = row {
+            row.is_sent = true;
+            row.known_until_s = known_until_s(now);
+        }
+    }
+}
+
+impl Row {
+    fn found(&self, posting: &Posting) -> Begun {
+        match (self.body == posting.body, self.is_sent) {
+            (false, _) => Begun::Conflict,
+            (true, false) => Begun::Pending,
+            (true, true) => Begun::Sent,
+        }
+    }
+}
