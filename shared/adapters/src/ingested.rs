@@ -152,3 +152,60 @@ fn settled<T>(answers: Vec<Result<T, Failed>>, what_failed: &'static str) -> Vec
     }
     answers.into_iter().map(Result::ok).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::ingest::GivenBy;
+
+    use super::*;
+
+    fn posting() -> Posting {
+        let event = r#"{"id":"e1","type":"newDevice","source":"next_identity","occurredAt":1,
+            "acceptedAt":2,"scope":"CLIENT#c1","clientId":"c1","data":{}}"#;
+        Posting::of(&serde_json::from_str(event).expect("an event"), GivenBy::Producer)
+    }
+
+    /// What is known of the posting by an item with these attributes; `None` when that cannot be
+    /// read.
+    fn known_by(hash: &str, state: &str, token: &str) -> Option<Begun> {
+        let attributes = [("bodyHash", hash), ("state", state), ("token", token)];
+        let item = attributes.map(|(name, value)| (name.to_owned(), s(value))).into();
+        known(&item, &posting(), "mine").ok()
+    }
+
+    #[test]
+    fn a_put_that_the_sdk_repeated_knows_its_own_item() {
+        let posting = posting();
+        let same = posting.body.as_str();
+        assert_eq!(known_by(same, PENDING, "mine"), Some(Begun::New));
+        assert_eq!(known_by(same, PENDING, "another's"), Some(Begun::Pending));
+        assert_eq!(known_by(same, SENT, "mine"), Some(Begun::Sent));
+        assert_eq!(known_by("other", PENDING, "another's"), Some(Begun::Conflict));
+        assert_eq!(known_by("other", SENT, "another's"), Some(Begun::Conflict));
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_says_nothing() {
+        assert_eq!(known_by(posting().body.as_str(), "half", "mine"), None);
+        assert!(known(&HashMap::new(), &posting(), "mine").is_err());
+    }
+
+    #[tokio::test]
+    async fn calls_run_at_once_within_the_limit_and_answer_in_their_order() {
+        let (under_way, most) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+        let calls = (0..100).map(|index| {
+            let (under_way, most) = (&under_way, &most);
+            async move {
+                under_way.set(under_way.get() + 1);
+                most.set(most.get().max(under_way.get()));
+                tokio::task::yield_now().await;
+                under_way.set(under_way.get() - 1);
+                Ok(index)
+            }
+        });
+        let by = Deadline::at(Timestamp::from_ms(u64::MAX));
+        let answers = settled(all(by, calls).await, "nothing");
+        assert_eq!(answers, (0..100).map(Some).collect::<Vec<_>>());
+        assert_eq!(most.get(), INGEST_AT_ONCE);
+    }
+}

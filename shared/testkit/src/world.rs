@@ -347,56 +347,6 @@ impl World {
     pub fn spoil(&self, delivery: &DeliveryId) {
         self.lock().ledger.spoil(delivery);
     }
-
-    // -- Idempotency -------------------------------------------------------------------------
-
-    /// Lets ingest recognise what is posted again. A new world does not.
-    pub fn recognise_repetitions(&self) {
-        self.lock().idempotency = Idempotency::On;
-    }
-
-    // -- Faults ------------------------------------------------------------------------------
-
-    /// What goes wrong with the next calls of this kind, one by one; `None` lets one pass.
-    pub fn fault_next(&self, call: Call, faults: impl IntoIterator<Item = Option<Fault>>) {
-        self.lock().faults.next(call, faults);
-    }
-
-    /// What goes wrong with every call of this kind, after those of [`Self::fault_next`], until
-    /// [`Self::heal`].
-    pub fn fault_always(&self, call: Call, fault: Fault) {
-        self.lock().faults.always(call, fault);
-    }
-
-    /// The entries (counted from 0) of the next [`Call::Send`] that the queue refuses.
-    pub fn refuse_entries(&self, entries: impl IntoIterator<Item = usize>) {
-        self.lock().faults.refuse(entries);
-    }
-
-    /// Ends all faults. Targets' scripts stay.
-    pub fn heal(&self) {
-        let mut state = self.lock();
-        state.faults = Faults::default();
-        state.faults_per_mille = 0;
-    }
-
-    /// Lets this many of a thousand calls fail, by the seed's dice: half of them are not done, half
-    /// are done and nobody told.
-    pub fn misbehave(&self, faults_per_mille: u32) {
-        self.lock().faults_per_mille = faults_per_mille;
-    }
-
-    /// How many calls failed by chance.
-    #[must_use]
-    pub fn faults_injected(&self) -> usize {
-        self.lock().faults_injected
-    }
-
-    /// How many calls of this kind were begun, whatever became of them.
-    #[must_use]
-    pub fn calls(&self, call: Call) -> usize {
-        self.lock().calls.get(&call).copied().unwrap_or_default()
-    }
 }
 
 impl State {

@@ -9,7 +9,7 @@ use testkit::world::{Call, Fault, Posted, World};
 
 use crate::drained;
 
-fn event(id: &str, property: &str) -> Value {
+pub(super) fn event(id: &str, property: &str) -> Value {
     json!({
         "id": id, "type": "userUpdated", "occurredAt": "2026-11-23T09:59:59Z",
         "propertyId": property, "sub": "u1", "data": {"x": 1.5, "note": "as \u{201e}written\u{201c}"},
@@ -17,11 +17,11 @@ fn event(id: &str, property: &str) -> Value {
 }
 
 /// Ten events of ten properties: ten messages.
-fn ten_events() -> Value {
+pub(super) fn ten_events() -> Value {
     (1..=10).map(|n| event(&format!("e{n}"), &format!("p{n}"))).collect()
 }
 
-async fn posted(world: &World, body: &Value) -> Answer {
+pub(super) async fn posted(world: &World, body: &Value) -> Answer {
     let body = body.to_string();
     let request = Request {
         content_type: Some("application/json"),
@@ -31,12 +31,12 @@ async fn posted(world: &World, body: &Value) -> Answer {
     run(request, Source::NextIdentity, &EventTypeNames::default(), world).await
 }
 
-fn accepted(answer: &Answer) -> Vec<&str> {
+pub(super) fn accepted(answer: &Answer) -> Vec<&str> {
     let Answer::Accepted(ids) = answer else { unreachable!("not accepted: {answer:?}") };
     ids.iter().map(domain::id::EventId::as_str).collect()
 }
 
-fn subscribe_to(world: &World, property: &str) -> String {
+pub(super) fn subscribe_to(world: &World, property: &str) -> String {
     let url = format!("https://{property}.example.com/hook");
     let row = json!({"category": "user_data_change", "endpoint": url, "enabled": true});
     world.put_subscription_row(&property_of(property), "s1", row);

@@ -1,6 +1,7 @@
-//! The test kit itself: the world and the real ledger keep the same promises, the world can be
+//! The test kit itself: the world and the real tables keep the same promises, the world can be
 //! dropped at any await, the receiver receives.
 
 mod dynamodb;
+mod ingested;
 mod receiver;
 mod world;

@@ -3,6 +3,7 @@
 
 mod outages;
 mod refusals;
+mod repetitions;
 mod samples;
 mod support;
 mod walks;

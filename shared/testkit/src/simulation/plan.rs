@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use domain::delivery::Queue;
+use domain::ingest::Idempotency;
 use domain::outcome::Outcome;
 use domain::retry::Schedule;
 use domain::time::Timestamp;
@@ -33,6 +34,10 @@ pub(super) struct Plan {
     pub(super) sleeps_per_mille: u32,
     pub(super) lag_ms: u64,
     pub(super) ahead_max_ms: u64,
+    /// How often an accepted request is posted again.
+    pub(super) forgetful_per_mille: u32,
+    /// Whether ingest recognises what is posted again.
+    pub(super) idempotency: Idempotency,
 }
 
 struct Target {
@@ -104,6 +109,7 @@ impl Plan {
         let lag_ms = u64::from(often(60)).saturating_sub(30) * 1_000;
         let ahead_max_ms = u64::from(often(10)).saturating_sub(5) * MINUTE_MS;
         let is_patient = chance.below(2) == 0;
+        let is_idempotent = chance.below(2) == 0;
         let mut plan = Self {
             schedule: if is_patient { Schedule::Patient } else { Schedule::Documented },
             subscribed: BTreeMap::new(),
@@ -116,6 +122,8 @@ impl Plan {
             sleeps_per_mille: sleeps,
             lag_ms,
             ahead_max_ms,
+            forgetful_per_mille: 100,
+            idempotency: if is_idempotent { Idempotency::On } else { Idempotency::Off },
         };
         plan.subscribe_all();
         if !is_calm {
@@ -135,8 +143,13 @@ impl Plan {
     }
 
     fn invent_incidents(&mut self, chance: &mut Chance) {
-        let services =
-            [Service::Subscriptions, Service::Deliveries, Service::Queues, Service::Keys];
+        let services = [
+            Service::Subscriptions,
+            Service::Deliveries,
+            Service::Queues,
+            Service::Ingested,
+            Service::Keys,
+        ];
         for service in services {
             if chance.below(6) == 0 {
                 let longest_ms = [MINUTE_MS, 20 * MINUTE_MS, 3 * HOUR_MS][chance.below(3)];
@@ -186,6 +199,10 @@ impl Plan {
     }
 
     pub(super) fn set_up(&self, world: &World) {
+        match self.idempotency {
+            Idempotency::On => world.recognise_repetitions(),
+            Idempotency::Off => {}
+        }
         for target in &self.targets {
             let url = url_of(&target.id, 0);
             world.subscribe(&target.id, &url);
@@ -200,6 +217,7 @@ impl Plan {
     /// No more trouble.
     pub(super) fn calm_down(&mut self) {
         self.crashes_per_mille = 0;
+        self.forgetful_per_mille = 0;
         self.repeats_per_mille = 0;
         self.sleeps_per_mille = 0;
     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use domain::delivery::{self, Disposition, Execution, Fate, Invocation, Queue};
 use domain::event_type::{EventTypeNames, Source};
-use domain::ingest::{self, Answer, Request};
+use domain::ingest::{self, Answer, Idempotency, Request};
 use domain::limits::SWEEP_RELEASE_MAX;
 use domain::sweep;
 use domain::time::{Deadline, Timestamp};
@@ -187,10 +187,10 @@ impl<'a> Simulation<'a> {
             Done::Swept => {}
             Done::Ingested { events, is_accepted: true } => {
                 let now_ms = self.world.now().as_ms();
-                let accepted = &mut self.run.history.accepted;
-                for event in events {
-                    accepted.entry(event).or_insert(now_ms);
+                for event in &events {
+                    self.run.history.accepted.entry(event.clone()).or_insert(now_ms);
                 }
+                self.forget_the_answer(events);
             }
             // The producer comes back, as it was told.
             Done::Ingested { events, is_accepted: false } => self.post_again(events),
@@ -200,6 +200,19 @@ impl<'a> Simulation<'a> {
                 }
             }
         }
+    }
+
+    /// A producer that has not heard the answer posts again. Where ingest recognises that, it
+    /// explains nothing that happens twice.
+    fn forget_the_answer(&mut self, events: Vec<String>) {
+        if !self.chance.happens(self.plan.forgetful_per_mille) {
+            return;
+        }
+        match self.plan.idempotency {
+            Idempotency::On => {}
+            Idempotency::Off => self.run.history.incidents += 1,
+        }
+        self.post_again(events);
     }
 
     fn settle(&mut self, queue: Queue, message: &Message, fate: &Fate) {

@@ -66,6 +66,8 @@ pub enum Service {
     Deliveries,
     /// The queues.
     Queues,
+    /// The table of ingested events.
+    Ingested,
     /// The signing keys.
     Keys,
     /// A customer's target.
@@ -92,6 +94,7 @@ impl Call {
             Self::Wake | Self::ContinueLater | Self::SetAside | Self::Send | Self::WakeAll => {
                 Service::Queues
             }
+            Self::Begin | Self::MarkSent => Service::Ingested,
             Self::Sign | Self::PublishedKeys => Service::Keys,
             Self::Post => Service::Target,
         }

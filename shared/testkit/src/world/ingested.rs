@@ -3,8 +3,17 @@
 
 use std::collections::BTreeMap;
 
-use domain::ingest::{Begun, BodyHash, Posting, known_until_s};
+use domain::ingest::{Begun, BodyHash, Idempotency, Posting, known_until_s};
 use domain::time::Timestamp;
+
+use super::World;
+
+impl World {
+    /// Lets ingest recognise what is posted again. A new world does not.
+    pub fn recognise_repetitions(&self) {
+        self.lock().idempotency = Idempotency::On;
+    }
+}
 
 /// A world that is not told otherwise has none.
 #[derive(Default)]
