@@ -153,7 +153,7 @@ pub async fn answers_come_in_the_order_of_the_postings(subject: &impl Subject) {
     let every_third: Vec<Posting> = all.iter().step_by(3).cloned().collect();
     subject.ports().begin(&every_third, T0, BY).await;
     subject.ports().mark_sent(&every_third, T0, BY).await;
-    let expected = |index: usize| if index % 3 == 0 { Begun::Sent } else { Begun::New };
+    let expected = |index: usize| if index.is_multiple_of(3) { Begun::Sent } else { Begun::New };
     let begun = subject.ports().begin(&all, T0, BY).await;
     assert_eq!(begun, (0..100).map(expected).collect::<Vec<_>>());
 }

@@ -257,8 +257,8 @@ impl ingest::Ports for World {
     async fn begin(&self, postings: &[Posting], now: Timestamp, _: Deadline) -> Vec<Begun> {
         let begin =
             |posting| self.call(Call::Begin, move |state| state.ingested.begin(posting, now));
-        let begun = join_all(postings.iter().map(begin)).await.into_iter();
-        begun.map(|begun| begun.unwrap_or_else(|Failed| Begun::Unknown)).collect()
+        let answers = join_all(postings.iter().map(begin)).await.into_iter();
+        answers.map(|answer| answer.unwrap_or(Begun::Unknown)).collect()
     }
 
     async fn mark_sent(&self, postings: &[Posting], now: Timestamp, _: Deadline) {
