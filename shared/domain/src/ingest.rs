@@ -16,8 +16,6 @@ use crate::id::EventId;
 use crate::message::Sent;
 use crate::time::{Deadline, Timestamp};
 
-use idempotency::Unsent;
-
 pub use idempotency::{Begun, BodyHash, Idempotency, Posting, known_until_s};
 pub use pack::Outgoing;
 pub use request::{GivenBy, Refusal, Request};
@@ -115,7 +113,7 @@ struct Fates {
     unconfirmed: HashSet<EventId>,
 }
 
-async fn send(unsent: &Unsent, ports: &impl Ports) -> Fates {
+async fn send(unsent: &idempotency::Unsent, ports: &impl Ports) -> Fates {
     let messages = pack::pack(unsent);
     let sent = if messages.is_empty() { Vec::new() } else { ports.send(&messages).await };
     let mut fates = Fates::default();
