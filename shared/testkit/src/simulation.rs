@@ -28,7 +28,7 @@ use domain::time::Timestamp;
 use crate::chance::Chance;
 use crate::checker::{Dead, History, Pair, Post};
 use crate::samples::settings;
-use crate::world::{Await, Place, Reaction, World};
+use crate::world::{Await, Call, Place, Reaction, World};
 use plan::Plan;
 use slots::{Role, Slot, Task};
 
@@ -221,7 +221,7 @@ impl<'a> Simulation<'a> {
         let place = (task.work, at);
         self.run.awaits.insert(place);
         let now = self.world.now();
-        if task.is_out_of_time(now) || self.chance.happens(self.plan.crashes_per_mille) {
+        if task.is_out_of_time(now) || self.chance.happens(self.crashes_per_mille(at)) {
             self.run.history.incidents += 1;
             *self.run.crashes.entry(place).or_default() += 1;
             // The process is gone, and with it what it remembered.
@@ -234,6 +234,17 @@ impl<'a> Simulation<'a> {
             task.asleep_until = Some(now.plus_ms(sleep_ms));
         }
         self.slots[index].task = Some(task);
+    }
+
+    /// How often work is cut off here: more often where it seldom comes.
+    fn crashes_per_mille(&self, at: Await) -> u32 {
+        let (Await::Before(call) | Await::After(call)) = at;
+        match call {
+            Call::Disable | Call::ContinueLater | Call::SetAside | Call::ForgetBreaker => {
+                self.plan.crashes_per_mille * 15
+            }
+            _ => self.plan.crashes_per_mille,
+        }
     }
 
     /// Most of the time next to none.

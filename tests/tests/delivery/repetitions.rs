@@ -6,7 +6,7 @@ use domain::ingest::{Answer, Refusal};
 use domain::limits::IDEMPOTENCY_S;
 use serde_json::{Value, json};
 use testkit::crash::polled;
-use testkit::world::{Call, Fault, World};
+use testkit::world::{Call, Fault, Posted, World};
 
 use crate::drained;
 use crate::from_ingest::{accepted, event, posted, subscribe_to, ten_events};
@@ -81,10 +81,10 @@ async fn another_body_is_a_conflict_and_nothing_of_the_request_is_sent() {
     let rest = json!([event("e3", "p1"), event("e2", "p1")]);
     assert_eq!(accepted(&posted(&world, &rest).await), ["e3", "e2"]);
     drained(&world).await;
-    let mut jtis: Vec<_> = world.posts_to(&url).iter().map(|post| post.jti().to_owned()).collect();
+    let mut jtis: Vec<_> = world.posts_to(&url).iter().map(Posted::jti).collect();
     jtis.sort();
     assert_eq!(jtis, ["e1", "e2", "e3"]);
-    assert!(world.posts().iter().all(|post| !post.payload.to_string().contains("another body")));
+    assert!(world.posts().iter().all(|post| !post.payload().to_string().contains("another body")));
 }
 
 #[tokio::test]

@@ -51,7 +51,7 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
     assert!(awaits.len() >= 60, "{} awaits: {awaits:?}", awaits.len());
     // Some awaits are rare; a long run demands each of them many times.
     let never: Vec<_> = awaits.difference(&crashes).collect();
-    assert!(never.len() <= 8, "work was never cut off at {never:?}");
+    assert!(never.len() <= 6, "work was never cut off at {never:?}");
 }
 
 #[test]
