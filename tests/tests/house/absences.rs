@@ -176,3 +176,26 @@ compile_error!"#
         );
     }
 }
+
+#[test]
+fn time_is_skipped_by_the_laptop_alone() {
+    let clock = read("shared/adapters/src/clock.rs");
+    let (before, _) = clock.split_once("pub fn skip_ms").expect("the function");
+    let attributes = before.rsplit("}\n").next().expect("what stands above it");
+    assert!(attributes.contains(r#"#[cfg(feature = "skip-time")]"#));
+    let features = dependencies("shared/adapters/Cargo.toml", "features");
+    assert!(features.contains("skip-time") && !features.contains("default"), "{features:?}");
+    for package in ["ingest", "delivery", "enrich", "sweeper"] {
+        let manifest = read(&format!("functions/{package}/Cargo.toml"));
+        assert!(!manifest.contains("skip-time"), "{package}");
+    }
+    // A plain build, such as a release, unifies the features of the default members.
+    let workspace = read("Cargo.toml");
+    let (_, members) = workspace.split_once("default-members").expect("default members");
+    let members = members.split(']').next().expect("a list");
+    assert!(!members.contains("tools/local") && !members.contains("\"tests\""), "{members}");
+    for (name, text) in sources(&["functions", "shared", "tests/src"]) {
+        let is_the_place = name.ends_with("adapters/src/clock.rs");
+        assert!(is_the_place || !text.contains("clock::skip_ms"), "{name} skips time");
+    }
+}

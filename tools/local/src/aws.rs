@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::clock::Clock;
 use crate::template::{Account, Stack};
 pub use faults::{Fault, Faults, Service};
 pub use provision::ProvisionError;
@@ -55,6 +56,24 @@ struct Services {
     dynamodb: dynamodb::DynamoDb,
     sqs: sqs::Sqs,
     secrets: secrets::Secrets,
+}
+
+/// Some of the queues.
+pub(crate) struct Queues {
+    services: Arc<Services>,
+    names: Vec<String>,
+}
+
+impl Queues {
+    /// Whether none has a message to be received, or one that was received and not deleted.
+    pub(crate) async fn are_quiet(&self) -> bool {
+        for name in &self.names {
+            if !self.services.sqs.is_quiet(name).await {
+                return false;
+            }
+        }
+        true
+    }
 }
 
 /// Why the endpoint does not start.
@@ -100,11 +119,15 @@ impl StartError {
 
 impl Endpoint {
     /// Starts the endpoint on `address`, where port 0 takes a free one. Without `data` everything
-    /// is in memory; with it, the directory is created if need be.
+    /// is in memory; with it, the directory is created if need be. Messages are delayed by `clock`.
     ///
     /// It starts without resources: read the template with [`Endpoint::account`], which knows the
     /// port, then [`Endpoint::provision`].
-    pub async fn start(address: SocketAddr, data: Option<&Path>) -> Result<Self, StartError> {
+    pub async fn start(
+        address: SocketAddr,
+        data: Option<&Path>,
+        clock: &Arc<Clock>,
+    ) -> Result<Self, StartError> {
         let listen = |source| StartError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
@@ -118,7 +141,7 @@ impl Endpoint {
         let (dynamodb, dynamodb_server) = dynamodb::DynamoDb::start(data).await?;
         let services = Arc::new(Services {
             secrets: secrets::Secrets::new(account.clone()),
-            sqs: sqs::Sqs::new(account.clone(), faults.clone()),
+            sqs: sqs::Sqs::new(account.clone(), faults.clone(), Arc::clone(clock)),
             account,
             faults,
             dynamodb,
@@ -168,6 +191,11 @@ impl Endpoint {
     #[must_use]
     pub fn faults(&self) -> &Faults {
         &self.services.faults
+    }
+
+    /// The queues of these names, to be asked whether something lies on them.
+    pub(crate) fn queues(&self, names: Vec<String>) -> Queues {
+        Queues { services: Arc::clone(&self.services), names }
     }
 
     /// Creates the tables, queues and secrets of `stack`, whatever faults are set. What is there

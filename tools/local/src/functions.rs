@@ -5,17 +5,20 @@
 //! that are never remembered, so that a row written by hand counts at once.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError, SweepPorts};
+use adapters::queue;
 use adapters::settings::{self, SettingsError};
-use adapters::{clock, queue};
 use domain::breaker::memory::Memory;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
+use domain::retry::Schedule;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
 use serde_json::value::to_raw_value;
 
+use crate::clock::Clock;
 use crate::template::{Function, Stack};
 
 /// A function of the stack.
@@ -82,6 +85,7 @@ pub enum InvokeError {
 
 /// The functions, started.
 pub struct Functions {
+    clock: Arc<Clock>,
     names: EventTypeNames,
     ingest: (IngestPorts, u64),
     delivery: (DeliveryPorts, u64),
@@ -99,8 +103,13 @@ const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
 const STALENESS_MAX_MS: u64 = 0;
 
 impl Functions {
-    /// Starts them with the environment that the template declares, on this AWS endpoint.
-    pub fn start(stack: &Stack, aws: &BTreeMap<String, String>) -> Result<Self, FunctionsError> {
+    /// Starts them with the environment that the template declares, on this AWS endpoint. What they
+    /// do is work by `clock`.
+    pub fn start(
+        stack: &Stack,
+        aws: &BTreeMap<String, String>,
+        clock: &Arc<Clock>,
+    ) -> Result<Self, FunctionsError> {
         let (ingest, ingest_ms) = declared(stack, Name::Ingest, aws)?;
         let (delivery, delivery_ms) = declared(stack, Name::Delivery, aws)?;
         let (enrich, enrich_ms) = declared(stack, Name::Enrich, aws)?;
@@ -110,6 +119,7 @@ impl Functions {
             DeliveryPorts::new(&delivery, names.clone(), EGRESS, STALENESS_MAX_MS)?;
         let enrich_ports = EnrichPorts::new(&enrich, names.clone(), EGRESS, STALENESS_MAX_MS)?;
         Ok(Self {
+            clock: Arc::clone(clock),
             ingest: (IngestPorts::new(&ingest)?, ingest_ms),
             delivery: (delivery_ports, delivery_ms),
             delivery_settings: domain::delivery::Settings {
@@ -138,8 +148,15 @@ impl Functions {
         self.delivery_settings.issuer.as_str()
     }
 
+    /// When they try again what failed.
+    #[must_use]
+    pub fn retry_schedule(&self) -> Schedule {
+        self.delivery_settings.schedule
+    }
+
     /// Invokes one of them with a whole Lambda payload.
     pub async fn invoke(&self, name: Name, payload: Value) -> Result<Value, InvokeError> {
+        let _work = self.clock.begin();
         match name {
             Name::Ingest => {
                 let (ports, timeout_ms) = &self.ingest;
@@ -195,6 +212,6 @@ fn declared(
 
 fn context(timeout_ms: u64) -> Context {
     let mut context = Context::default();
-    context.deadline = clock::now().plus_ms(timeout_ms).as_ms();
+    context.deadline = adapters::clock::now().plus_ms(timeout_ms).as_ms();
     context
 }

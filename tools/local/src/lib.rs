@@ -12,6 +12,7 @@
 
 mod api;
 pub mod aws;
+pub mod clock;
 pub mod console;
 pub mod demo;
 pub mod functions;
@@ -31,8 +32,10 @@ use adapters::aws::CallLimits;
 use adapters::settings::SettingsError;
 use adapters::signing::SigningKeys;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
+use tokio::task::JoinSet;
 
 use aws::Endpoint;
+use clock::{Clock, TimeScale};
 use functions::{Functions, FunctionsError};
 use pollers::Pollers;
 use schedule::Schedules;
@@ -54,14 +57,16 @@ pub struct Options {
     pub target: SocketAddr,
     /// Where tables are kept between runs; in memory when `None`.
     pub data: Option<PathBuf>,
+    /// How fast time passes while nobody works. It is the whole process's time.
+    pub time_scale: TimeScale,
 }
 
 impl Options {
-    /// Free ports on loopback, everything in memory: for tests and for one invocation.
+    /// Free ports on loopback, everything in memory, at real speed: for tests and for one invocation.
     #[must_use]
     pub fn ephemeral() -> Self {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { api: any, aws: any, target: any, data: None }
+        Self { api: any, aws: any, target: any, data: None, time_scale: TimeScale::REAL }
     }
 }
 
@@ -117,6 +122,8 @@ pub struct Local {
     pollers: Pollers,
     schedules: Schedules,
     clients: Clients,
+    clock: Arc<Clock>,
+    running_clock: JoinSet<()>,
 }
 
 /// AWS clients on the endpoint.
@@ -133,14 +140,15 @@ pub struct Clients {
 impl Local {
     /// Starts everything. When it returns, requests are answered.
     pub async fn start(options: &Options) -> Result<Self, StartError> {
-        let aws = Endpoint::start(options.aws, options.data.as_deref()).await?;
+        let clock = Clock::new(options.time_scale);
+        let aws = Endpoint::start(options.aws, options.data.as_deref(), &clock).await?;
         let stack = Stack::parse(TEMPLATE, &settings(&aws))?;
         aws.provision(&stack).await?;
         let environment = environment(&aws);
         let clients = Clients::new(&environment)?;
         store_signing_keys(&stack, &clients).await?;
 
-        let functions = Arc::new(Functions::start(&stack, &environment)?);
+        let functions = Arc::new(Functions::start(&stack, &environment, &clock)?);
         let api = api::router(&stack, Arc::clone(&functions));
         let api_server = Server::start("the API", options.api, api).await?;
         let target_listener = server::listen("the sample target", options.target).await?;
@@ -151,7 +159,13 @@ impl Local {
         let target_server = Server::serve(target_listener, Arc::clone(&target).router());
         samples::subscribe(&stack, &clients, target_server.url()).await?;
         let pollers = Pollers::start(&stack, aws.account(), &clients.sqs, &functions);
-        let schedules = Schedules::start(&stack, &functions)?;
+        let schedules = Schedules::start(&stack, &functions, &clock)?;
+        let mut running_clock = JoinSet::new();
+        if !clock.scale().is_real() {
+            let queues = aws.queues(worked_queues(&stack));
+            let clock = Arc::clone(&clock);
+            running_clock.spawn(async move { clock.run(|| queues.are_quiet()).await });
+        }
         Ok(Self {
             aws,
             stack,
@@ -162,6 +176,8 @@ impl Local {
             pollers,
             schedules,
             clients,
+            clock,
+            running_clock,
         })
     }
 
@@ -207,8 +223,15 @@ impl Local {
         &self.clients
     }
 
+    /// The clock that it goes by.
+    #[must_use]
+    pub fn clock(&self) -> &Arc<Clock> {
+        &self.clock
+    }
+
     /// Stops everything, the API first, so that nothing accepted is left without its queue.
-    pub async fn stop(self) -> Result<(), aws::StopError> {
+    pub async fn stop(mut self) -> Result<(), aws::StopError> {
+        self.running_clock.shutdown().await;
         self.api_server.stop().await;
         self.schedules.stop();
         self.pollers.stop().await;
@@ -223,6 +246,12 @@ fn settings(aws: &Endpoint) -> template::Settings {
     let mut settings = template::Settings::new(aws.account().clone());
     settings.parameters.insert("IdempotentIngest".to_owned(), "enabled".to_owned());
     settings
+}
+
+/// The names of the queues that a function works.
+fn worked_queues(stack: &Stack) -> Vec<String> {
+    let mappings = stack.functions.iter().flat_map(|function| &function.queue_mappings);
+    mappings.map(|mapping| mapping.queue.clone()).collect()
 }
 
 /// What Lambda would set: region, credentials, and the endpoint that stands in for AWS.

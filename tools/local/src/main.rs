@@ -10,6 +10,7 @@ use adapters::settings::Environment;
 use adapters::signing::SigningKeys;
 use clap::{Parser, Subcommand};
 use domain::time::Timestamp;
+use local::clock::TimeScale;
 use local::console::{Console, words};
 use local::functions::Name;
 use local::{Local, Options, demo};
@@ -52,6 +53,23 @@ struct Arguments {
     /// Do not send the sample events and logins
     #[arg(long)]
     no_demo: bool,
+    /// Let time pass N times as fast, 1 to 100000, while nothing is under way
+    ///
+    /// While a function runs or a message lies on a queue that is worked, the clock runs at real
+    /// speed, so work takes the time it takes, and deadlines and leases hold. Retries, delays,
+    /// breakers and the sweeper's minutes are what passes faster. A record that goes back to its
+    /// queue comes again after 180 s of real time, and time is not skipped until then. The clock
+    /// gets ahead of the machine's: a target of your own that compares `iat` or
+    /// `webhook-timestamp` with its own clock will find them in the future. Not together with
+    /// --data, where such times would outlive the clock
+    #[arg(
+        long,
+        default_value_t = TimeScale::REAL,
+        hide_default_value = true,
+        value_name = "N",
+        conflicts_with = "data"
+    )]
+    time_scale: TimeScale,
     /// Print only the ready line
     #[arg(long)]
     quiet: bool,
@@ -113,6 +131,7 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
         aws: arguments.aws,
         target: arguments.target,
         data: arguments.data.clone(),
+        time_scale: arguments.time_scale,
     };
     let local = Local::start(&options).await?;
     let ready = json!({

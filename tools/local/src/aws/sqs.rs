@@ -11,7 +11,8 @@
 //! - A message group ID is checked and forgotten; groups are not served fairly.
 //! - A message in a dead-letter queue counts its receives from 0 and does not name its source.
 //! - `ApproximateNumberOfMessages` leaves out messages that were received before and came back.
-//! - `DelaySeconds: 0` takes the queue's delay. A waiting receive looks every 100 ms.
+//! - `DelaySeconds: 0` takes the queue's delay.
+//! - Times are the machine's, and so are visibility time-outs; see `delayed` for delays.
 //! - There are no MD5 sums of attributes, for which Java's SDK asks; those of bodies are there.
 //! - Attributes of a queue are not checked, other than its redrive policy; `MaximumMessageSize` is
 //!   not enforced, the limit is AWS's highest. `GetQueueAttributes` always answers with all.
@@ -20,38 +21,62 @@
 //!   missing or no JSON are refused in winterbaume's words.
 //!
 //! `message` and `receive` are the checks of those calls, `batch` takes batches apart, `refusal`
-//! knows AWS's words.
+//! knows AWS's words, `delayed` keeps what waits while time is scaled.
 
 mod batch;
+mod delayed;
 mod message;
 mod receive;
 mod refusal;
 
+use std::sync::Arc;
+
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use winterbaume_sqs::SqsService;
 
 use super::answer::Refusal;
 use super::faults::Faults;
 use super::inner;
+use crate::clock::Clock;
 use crate::template::Account;
+use delayed::Delayed;
 
 /// The members of a call, of an entry, or of a message.
 type Members = Map<String, Value>;
 
 /// The service.
 pub(super) struct Sqs {
-    service: SqsService,
+    service: Arc<SqsService>,
+    delayed: Delayed,
     account: Account,
     faults: Faults,
+    /// Tells waiting receives of every message that is sent.
+    sent: Arc<Notify>,
     stopping: watch::Sender<bool>,
 }
 
 impl Sqs {
     /// A service without queues.
-    pub(super) fn new(account: Account, faults: Faults) -> Self {
-        Self { service: SqsService::new(), account, faults, stopping: watch::Sender::new(false) }
+    pub(super) fn new(account: Account, faults: Faults, clock: Arc<Clock>) -> Self {
+        let service = Arc::new(SqsService::new());
+        let sent = Arc::new(Notify::new());
+        let delayed = Delayed::new(&service, account.clone(), clock, &sent);
+        let stopping = watch::Sender::new(false);
+        Self { service, delayed, account, faults, sent, stopping }
+    }
+
+    /// Whether the queue of this name has nothing to be received, and nothing that was received and
+    /// not deleted.
+    pub(super) async fn is_quiet(&self, queue: &str) -> bool {
+        let answer = self.ask("GetQueueAttributes", &json!({"QueueUrl": queue})).await;
+        let is_none = |attributes: &Value, name: &str| attributes[name] == "0";
+        answer.is_ok_and(|answer| {
+            let attributes = &answer["Attributes"];
+            is_none(attributes, "ApproximateNumberOfMessages")
+                && is_none(attributes, "ApproximateNumberOfMessagesNotVisible")
+        })
     }
 
     /// Ends every waiting receive, now and from now on, with no messages.
@@ -75,7 +100,13 @@ impl Sqs {
     async fn single(&self, operation: &str, members: Members) -> Result<Value, Refusal> {
         match operation {
             "CreateQueue" | "SetQueueAttributes" => self.check_queue(&members).await?,
-            "SendMessage" => message::Draft::read(&members)?.check()?,
+            "SendMessage" => {
+                message::Draft::read(&members)?.check()?;
+                if let Some(answer) = self.delayed.take(&members).await {
+                    return answer;
+                }
+            }
+            "PurgeQueue" | "DeleteQueue" => self.delayed.forget(&members),
             "ReceiveMessage" => return self.receive(&members).await,
             "ChangeMessageVisibility" => {
                 let timeout_s = members.get("VisibilityTimeout");
@@ -88,12 +119,16 @@ impl Sqs {
             _ => {}
         }
         let mut answer = self.ask(operation, &members).await?;
+        if operation == "SendMessage" {
+            self.sent.notify_waiters();
+        }
         self.put_on_endpoint(&mut answer);
+        self.count_delayed(&members, &mut answer);
         Ok(answer)
     }
 
     async fn ask(&self, operation: &str, ask: &impl Serialize) -> Result<Value, Refusal> {
-        let answer = inner::ask(&self.service, &self.account, operation, ask).await;
+        let answer = inner::ask(&*self.service, &self.account, operation, ask).await;
         answer.map_err(refusal::translated)
     }
 
@@ -120,6 +155,15 @@ impl Sqs {
             "Value {policy} for parameter RedrivePolicy is invalid. Reason: Dead letter target \
              does not exist."
         )))
+    }
+
+    /// Counts the messages that the front keeps among the delayed ones.
+    fn count_delayed(&self, members: &Members, answer: &mut Value) {
+        let attribute = "/Attributes/ApproximateNumberOfMessagesDelayed";
+        if let Some(count) = answer.pointer_mut(attribute) {
+            let inner: usize = count.as_str().and_then(|it| it.parse().ok()).unwrap_or(0);
+            *count = (inner + self.delayed.count(members)).to_string().into();
+        }
     }
 
     /// Gives queue URLs this endpoint's address, and lists their order.

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region, retry::RetryConfig};
 use local::aws::Endpoint;
+use local::clock::{Clock, TimeScale};
 use local::template::{Settings, Stack};
 
 const TEMPLATE: &str = "
@@ -66,8 +67,9 @@ impl World {
     }
 
     async fn with_data(data: Option<&Path>) -> Self {
-        let endpoint =
-            Endpoint::start(([127, 0, 0, 1], 0).into(), data).await.expect("the endpoint starts");
+        let clock = Clock::new(TimeScale::REAL);
+        let endpoint = Endpoint::start(([127, 0, 0, 1], 0).into(), data, &clock);
+        let endpoint = endpoint.await.expect("the endpoint starts");
         let stack = Stack::parse(TEMPLATE, &Settings::new(endpoint.account().clone()))
             .expect("the template is readable");
         endpoint.provision(&stack).await.expect("all is created");

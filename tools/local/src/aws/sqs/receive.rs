@@ -1,10 +1,16 @@
 //! `ReceiveMessage`: its numbers, its waiting, and what comes back of a message.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Members, Sqs, refusal};
 use crate::aws::answer::Refusal;
+
+/// How often a waiting receive looks when nothing is sent.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -62,7 +68,7 @@ fn keep(message: &mut Members, member: &str, names: &[String]) {
 }
 
 impl Sqs {
-    /// Receives. winterbaume does the waiting, which ends when the endpoint stops.
+    /// Receives. The waiting ends when the endpoint stops.
     pub(super) async fn receive(&self, members: &Members) -> Result<Value, Refusal> {
         let wanted = Wanted::deserialize(members).map_err(refusal::malformed)?;
         wanted.check()?;
@@ -73,7 +79,7 @@ impl Sqs {
         };
         let mut answer = tokio::select! {
             biased;
-            answer = self.ask("ReceiveMessage", members) => answer?,
+            answer = self.wait(members, &wanted) => answer?,
             () = stopped => json!({}),
         };
         let messages = answer.get_mut("Messages").and_then(Value::as_array_mut);
@@ -90,5 +96,26 @@ impl Sqs {
             wanted.strip(message);
         }
         Ok(answer)
+    }
+
+    /// Waits for messages: looks when one is sent, and now and then for those that come back or
+    /// whose delay is over.
+    async fn wait(&self, members: &Members, wanted: &Wanted) -> Result<Value, Refusal> {
+        let Some(wait_s @ 1..) = wanted.wait_time_seconds else {
+            return self.ask("ReceiveMessage", members).await;
+        };
+        let mut members = members.clone();
+        members.insert("WaitTimeSeconds".to_owned(), 0.into());
+        let patience = Instant::now() + Duration::from_secs(wait_s.unsigned_abs());
+        loop {
+            let sent = self.sent.notified();
+            let answer = self.ask("ReceiveMessage", &members).await?;
+            let is_empty = answer["Messages"].as_array().is_none_or(Vec::is_empty);
+            if !is_empty || Instant::now() >= patience {
+                return Ok(answer);
+            }
+            // Over or not, it is looked again.
+            let _ = timeout_at(patience.min(Instant::now() + LOOK_EVERY), sent).await;
+        }
     }
 }
