@@ -18,6 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 CACHE = pathlib.Path(sys.argv[1])
 PATIENCE_S = 60
 BUILD_PATIENCE_S = 1200
+OUTAGE_PATIENCE_S = 300
 
 BLOCKS = dict(
     re.findall(r"<!-- run: ([a-z-]+) -->\n```[a-z]+\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
@@ -146,6 +147,10 @@ def main():
         endpoint = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n"
         run(block("setup") + endpoint + block("keys"))
         assert local.stop() == 0, local.printed()
+    with running(["bash", "-c", "exec " + block("outage").strip()]) as outage:
+        outage.wait_for("The outage of six hours took", OUTAGE_PATIENCE_S)
+        assert "✔ 30 events arrived" in outage.printed(), outage.printed()
+        assert outage.stop() == 0, outage.printed()
     answers = run(block("invoke"))
     assert '"statusCode": 202' in answers and '"action": "allow"' in answers, answers
 

@@ -51,6 +51,11 @@ impl Console {
         self.line(&format!("  {BAD}✘ {what:<27}{BAD:#} {detail}"));
     }
 
+    /// Something that happened at a moment of a story.
+    pub fn moment(self, at: &str, what: &str) {
+        self.line(&format!("  {FAINT}{at:>9}{FAINT:#}  {what}"));
+    }
+
     /// What belongs to the line before.
     pub fn detail(self, text: &str) {
         self.line(&format!("      {FAINT}{text}{FAINT:#}"));

@@ -1,4 +1,7 @@
-//! The demo: one event of every type and three logins, over real HTTP, and what became of each.
+//! The demo: one event of every type and three logins, over real HTTP, and what became of each. On
+//! a clock that is fast enough, [`outage`] follows.
+
+pub mod outage;
 
 use std::time::Duration;
 
@@ -28,15 +31,14 @@ pub struct Outcome {
 
 /// Plays the demo against a running stack.
 pub async fn run(local: &Local, console: Console) -> Outcome {
-    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
     let mut outcome = Outcome::default();
-    let Ok(http) = http else {
-        outcome.troubles.push("no HTTP client could be built".to_owned());
-        return outcome;
-    };
-    let demo = Demo { local, console, http, run: adapters::clock::now().as_ms() };
-    demo.events(&mut outcome).await;
-    demo.logins(&mut outcome).await;
+    match Demo::new(local, console) {
+        Ok(demo) => {
+            demo.events(&mut outcome).await;
+            demo.logins(&mut outcome).await;
+        }
+        Err(trouble) => outcome.troubles.push(trouble),
+    }
     outcome
 }
 
@@ -47,7 +49,13 @@ struct Demo<'a> {
     run: u64,
 }
 
-impl Demo<'_> {
+impl<'a> Demo<'a> {
+    fn new(local: &'a Local, console: Console) -> Result<Self, String> {
+        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build();
+        let http = http.map_err(|_| "no HTTP client could be built")?;
+        Ok(Self { local, console, http, run: adapters::clock::now().as_ms() })
+    }
+
     async fn events(&self, outcome: &mut Outcome) {
         self.console.heading("Events: posted, queued, delivered, verified");
         // All at once, shown in their order.

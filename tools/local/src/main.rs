@@ -5,17 +5,22 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use adapters::settings::Environment;
 use adapters::signing::SigningKeys;
 use clap::{Parser, Subcommand};
-use domain::time::Timestamp;
 use local::clock::TimeScale;
 use local::console::{Console, words};
+use local::demo::outage::Plan;
 use local::functions::Name;
 use local::{Local, Options, demo};
 use serde_json::{Value, json};
-use tracing_subscriber::filter::Targets;
+use tokio::time::Instant;
+use tracing::Level;
+use tracing_subscriber::Layer as _;
+use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -29,6 +34,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
   cargo local -- --no-demo --data ./.local      keep tables between runs
   cargo local -- --api 127.0.0.1:0 --aws 127.0.0.1:0 --target 127.0.0.1:0
                                                 free ports; the first line on stdout names them
+  cargo local -- --time-scale 3600              an hour of retries in a second, and an outage
   cargo local -- invoke enrich events/enrich/direct-login.json
   cargo local -- generate-keys > signing-keys.json
 
@@ -50,10 +56,11 @@ struct Arguments {
     /// Keep tables in this directory; without it everything is in memory
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Do not send the sample events and logins
+    /// Do not send the sample events and logins, and play no outage
     #[arg(long)]
     no_demo: bool,
-    /// Let time pass N times as fast, 1 to 100000, while nothing is under way
+    /// Let time pass N times as fast, 1 to 100000, while nothing is under way; with 2 or more the
+    /// demo ends with an outage of six hours
     ///
     /// While a function runs or a message lies on a queue that is worked, the clock runs at real
     /// speed, so work takes the time it takes, and deadlines and leases hold. Retries, delays,
@@ -125,7 +132,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
 
 async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
     let mut signals = Signals::listen()?;
-    let started_at = adapters::clock::now();
+    let started_at = Instant::now();
     let options = Options {
         api: arguments.api,
         aws: arguments.aws,
@@ -163,18 +170,37 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
 async fn play(
     local: &Local,
     arguments: &Arguments,
-    started_at: Timestamp,
+    started_at: Instant,
     console: Console,
 ) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     if !arguments.no_demo {
         let outcome = demo::run(local, console).await;
-        let took_ms = adapters::clock::now().since_ms(started_at);
-        code = conclude(&outcome, took_ms, console);
+        code = conclude(&outcome, started_at.elapsed(), console);
+        if arguments.time_scale.is_real() {
+            console.detail("An outage of six hours in a minute: cargo local -- --time-scale 3600");
+        } else if !play_outage(local, console).await.troubles.is_empty() {
+            code = ExitCode::FAILURE;
+        }
     }
     console.line("\nWaiting for your events. Ctrl-C stops everything.");
     tokio::spawn(demo::follow(local.target().news(), console));
     code
+}
+
+async fn play_outage(local: &Local, console: Console) -> demo::outage::Outcome {
+    let started_at = Instant::now();
+    OUTAGE_IS_TOLD.store(true, Ordering::Relaxed);
+    let outcome = demo::outage::run(local, Plan::SIX_HOURS, console).await;
+    OUTAGE_IS_TOLD.store(false, Ordering::Relaxed);
+    let took = words(started_at.elapsed());
+    if outcome.troubles.is_empty() {
+        console.line(&format!("\nThe outage of six hours took {took}."));
+    }
+    for trouble in &outcome.troubles {
+        console.bad("outage", trouble);
+    }
+    outcome
 }
 
 fn introduce(local: &Local, console: Console) {
@@ -192,8 +218,8 @@ fn introduce(local: &Local, console: Console) {
     );
 }
 
-fn conclude(outcome: &demo::Outcome, took_ms: u64, console: Console) -> ExitCode {
-    let took = words(std::time::Duration::from_millis(took_ms));
+fn conclude(outcome: &demo::Outcome, took: Duration, console: Console) -> ExitCode {
+    let took = words(took);
     if outcome.troubles.is_empty() {
         console.line(&format!(
             "\n{} event types delivered and verified, {} logins decided, {took} after start.",
@@ -252,18 +278,25 @@ impl Signals {
     }
 }
 
-/// The functions' log lines, for a person, on standard error; warnings unless `LOG_LEVEL` says more.
+/// Whether the demo is telling of an outage, with every breaker that opens in it.
+static OUTAGE_IS_TOLD: AtomicBool = AtomicBool::new(false);
+
+/// The functions' log lines, for a person, on standard error; warnings unless `LOG_LEVEL` says
+/// more. Without it, nothing is said twice: what delivery warns of in an outage, the demo tells.
 fn start_log() -> Result<(), Failure> {
     use adapters::settings::Strings as _;
-    let level = match Environment.get("LOG_LEVEL") {
-        Some(_) => adapters::log::level(&Environment)?,
-        None => tracing_subscriber::filter::LevelFilter::WARN,
-    };
+    let asked_for = Environment.get("LOG_LEVEL").is_some();
+    let level = if asked_for { adapters::log::level(&Environment)? } else { LevelFilter::WARN };
+    let is_news = dynamic_filter_fn(move |metadata, _| {
+        let is_told = OUTAGE_IS_TOLD.load(Ordering::Relaxed) && metadata.target() == "delivery";
+        asked_for || !is_told || *metadata.level() == Level::ERROR
+    });
     let ours = adapters::log::OURS.into_iter().chain(["local"]).map(|name| (name, level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
-        .with_target(false);
+        .with_target(false)
+        .with_filter(is_news);
     tracing_subscriber::registry()
         .with(lines)
         .with(Targets::new().with_targets(ours))

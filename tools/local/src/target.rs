@@ -4,12 +4,14 @@
 //! verified with a JOSE library against keys fetched over HTTP, by none of the code that signs.
 //!
 //! `POST /hooks/<anything>` takes notifications, `POST /enrich` decides logins, `GET /jwks.json`
-//! is its own key set, `GET /received` lists what it got, newest last.
+//! is its own key set, `GET /received` lists what it got, newest last. A path can be put out of
+//! service, for demonstrations: it answers 503 until it is back.
 
 mod decide;
 mod verify;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -53,6 +55,7 @@ pub struct Target {
     verifier: Verifier,
     signer: Signer,
     received: Mutex<Vec<Received>>,
+    out_of_service: Mutex<BTreeSet<String>>,
     news: broadcast::Sender<Received>,
 }
 
@@ -61,13 +64,28 @@ impl Target {
     #[must_use]
     pub fn new(url: String, verifier: Verifier, signer: Signer) -> Arc<Self> {
         let (news, _) = broadcast::channel(RECEIVED_MAX);
-        Arc::new(Self { url, verifier, signer, received: Mutex::default(), news })
+        let (received, out_of_service) = (Mutex::default(), Mutex::default());
+        Arc::new(Self { url, verifier, signer, received, out_of_service, news })
     }
 
     /// Everything that arrives from now on.
     #[must_use]
     pub fn news(&self) -> broadcast::Receiver<Received> {
         self.news.subscribe()
+    }
+
+    /// Puts a path of notifications, such as `/hooks/users`, out of service.
+    pub fn put_out_of_service(&self, path: &str) {
+        self.out_of_service().insert(path.to_owned());
+    }
+
+    /// Puts a path back into service.
+    pub fn put_back(&self, path: &str) {
+        self.out_of_service().remove(path);
+    }
+
+    fn out_of_service(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.out_of_service.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Its routes.
@@ -83,6 +101,7 @@ impl Target {
     /// Verifies one message and remembers it.
     async fn take(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Value, Refused> {
         let verified = match std::str::from_utf8(body) {
+            _ if self.out_of_service().contains(path) => Err(Refused::OutOfService),
             Ok(token) => self.verifier.verify(token, &format!("{}{path}", self.url)).await,
             Err(_) => Err(Refused::NoToken),
         };
@@ -115,7 +134,13 @@ impl Target {
 
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
-        (StatusCode::BAD_REQUEST, self.to_string()).into_response()
+        let status = match self {
+            Self::OutOfService => StatusCode::SERVICE_UNAVAILABLE,
+            Self::NoToken | Self::NoEvent | Self::NoKeys | Self::UnknownKey | Self::Invalid(_) => {
+                StatusCode::BAD_REQUEST
+            }
+        };
+        (status, self.to_string()).into_response()
     }
 }
 

@@ -35,6 +35,9 @@ impl Verified {
 /// Why a notification is not believed.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
+    /// It was not looked at: the path is out of service.
+    #[error("the target is out of service")]
+    OutOfService,
     /// The body is no token with a `kid`.
     #[error("the body is not a JWS with a kid")]
     NoToken,
