@@ -8,12 +8,13 @@
 
 use std::time::Duration;
 
-use aws_config::SdkConfig;
+pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_sdk_dynamodb::config::SharedHttpClient;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
 use domain::limits::{DELIVERY_RESERVE_MS, INGEST_ANSWER_MS, INGEST_BEGIN_MS};
@@ -40,6 +41,8 @@ impl CallLimits {
     pub const DELIVERY: Self = Self { operation_ms: 1_400, attempt_ms: 600, attempts: 3 };
     /// Enrich's own deadline is tighter; this is only the backstop.
     pub const ENRICH: Self = Self { operation_ms: 1_500, attempt_ms: 500, attempts: 3 };
+    /// An operator waits longer than a function may, and is throttled sooner.
+    pub const OPERATOR: Self = Self { operation_ms: 30_000, attempt_ms: 10_000, attempts: 6 };
 }
 
 const _: () = assert!(
@@ -64,34 +67,86 @@ pub fn config(strings: &impl Strings, limits: CallLimits) -> Result<SdkConfig, S
         None,
         "environment",
     );
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_millis(limits.attempt_ms))
-        .operation_attempt_timeout(Duration::from_millis(limits.attempt_ms))
-        .operation_timeout(Duration::from_millis(limits.operation_ms))
-        .build();
+    let mut config = SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new(region))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .timeout_config(limits.timeouts())
+        .retry_config(limits.retries())
+        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .http_client(http_client(strings)?);
+    config.set_endpoint_url(strings.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()));
+    Ok(config.build())
+}
+
+/// Where an operator's commands go; what is `None` comes from the environment or the profile.
+#[cfg(feature = "operator")]
+#[derive(Clone, Debug, Default)]
+pub struct Whereabouts {
+    /// The AWS Region.
+    pub region: Option<String>,
+    /// A profile of the shared configuration files.
+    pub profile: Option<String>,
+    /// Another endpoint for all services.
+    pub endpoint_url: Option<String>,
+}
+
+/// An operator's configuration: Region and credentials as every AWS tool finds them, from the
+/// environment, a profile (with its role, SSO session or process), a web identity, a container or
+/// an instance.
+#[cfg(feature = "operator")]
+pub async fn operator_config(
+    whereabouts: Whereabouts,
+    strings: &impl Strings,
+) -> Result<SdkConfig, SettingsError> {
+    let limits = CallLimits::OPERATOR;
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(limits.timeouts())
+        .retry_config(limits.retries())
+        .http_client(http_client(strings)?);
+    if let Some(region) = whereabouts.region {
+        loader = loader.region(Region::new(region));
+    }
+    if let Some(profile) = whereabouts.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(url) = whereabouts.endpoint_url {
+        loader = loader.endpoint_url(url);
+    }
+    let config = loader.load().await;
+    if config.region().is_none() {
+        return Err(SettingsError::Missing("AWS_REGION"));
+    }
+    Ok(config)
+}
+
+impl CallLimits {
+    fn timeouts(self) -> TimeoutConfig {
+        TimeoutConfig::builder()
+            .connect_timeout(Duration::from_millis(self.attempt_ms))
+            .operation_attempt_timeout(Duration::from_millis(self.attempt_ms))
+            .operation_timeout(Duration::from_millis(self.operation_ms))
+            .build()
+    }
+
+    fn retries(self) -> RetryConfig {
+        RetryConfig::standard()
+            .with_max_attempts(self.attempts)
+            .with_initial_backoff(Duration::from_millis(50))
+    }
+}
+
+/// Amazon's roots and AWS-LC, for every service.
+fn http_client(strings: &impl Strings) -> Result<SharedHttpClient, SettingsError> {
     let tls = TlsContext::builder().with_trust_store(trust_store(strings)?).build();
     let tls = tls.map_err(|_| SettingsError::Invalid {
         name: "AWS_CA_BUNDLE",
         problem: "expected a file of PEM certificates".to_owned(),
     })?;
-    let http_client = aws_smithy_http_client::Builder::new()
+    Ok(aws_smithy_http_client::Builder::new()
         .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
         .tls_context(tls)
-        .build_https();
-    let mut config = SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(region))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .timeout_config(timeouts)
-        .retry_config(
-            RetryConfig::standard()
-                .with_max_attempts(limits.attempts)
-                .with_initial_backoff(Duration::from_millis(50)),
-        )
-        .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
-        .http_client(http_client);
-    config.set_endpoint_url(strings.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()));
-    Ok(config.build())
+        .build_https())
 }
 
 /// An SDK error as its chain of public sentences.

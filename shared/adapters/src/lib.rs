@@ -1,15 +1,18 @@
 //! The outside of Identity Workflows: AWS, HTTP, keys, clock, chance and environment.
 //!
 //! Each module serves one thing that `domain` asks for by a `Ports` trait; [`ports`] puts them
-//! together, one struct a function. This is the only crate that names an AWS SDK or reqwest, and
+//! together, one struct a function or an operator's task. This is the only crate that names an AWS SDK or reqwest, and
 //! [`answer`] is the only file that knows HTTP status codes of ours. It decides nothing: what
 //! should happen is asked of `domain`.
 
 pub mod answer;
+pub mod aside;
+pub mod audience;
 pub mod aws;
 pub mod breakers;
 pub mod clock;
 pub mod due;
+pub mod entries;
 pub mod http_api;
 pub mod ingested;
 pub mod key_sets;

@@ -1,13 +1,17 @@
-//! The ports of each function, put together from this crate's parts and from settings.
+//! The ports of each function and of operators' work, put together from this crate's parts and from settings.
 
+mod aside;
 mod delivery;
 mod enrich;
 mod ingest;
+mod redrive;
 mod sweep;
 
+pub use aside::AsidePorts;
 pub use delivery::DeliveryPorts;
 pub use enrich::EnrichPorts;
 pub use ingest::IngestPorts;
+pub use redrive::RedrivePorts;
 pub use sweep::SweepPorts;
 
 use crate::settings::SettingsError;

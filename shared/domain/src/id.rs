@@ -167,7 +167,8 @@ pub fn uuid_v7(now: Timestamp, dice: [u8; 10]) -> String {
 pub struct DeliveryId(String);
 
 impl DeliveryId {
-    const PREFIX: &str = "dlv_";
+    /// What every delivery's ID begins with.
+    pub const PREFIX: &str = "dlv_";
 
     /// The delivery of this event to this subscription of this scope.
     #[must_use]

@@ -3,6 +3,8 @@
 //! An item is the truth about its delivery; a wake-up only claims it. Every change of a delivery
 //! is a compare-and-set on (attempt, lease), so that of two twins one finds the claim taken.
 
+pub mod entry;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 

@@ -5,6 +5,7 @@
 //! `Ports` trait that stands beside each use case. The path of an event runs through
 //! [`ingest`], [`message`] and [`delivery`]; the path of a login through [`enrich`].
 
+pub mod aside;
 pub mod breaker;
 pub mod delivery;
 pub mod egress;
@@ -20,6 +21,7 @@ pub mod limits;
 pub mod message;
 pub mod notification;
 pub mod outcome;
+pub mod redrive;
 pub mod retry;
 pub mod scope;
 pub mod subscription;

@@ -137,6 +137,20 @@ pub const SWEEP_BREAKERS_MAX: usize = 500;
 /// Earlier deaths that a redriven delivery carries.
 pub const HISTORY_MAX: usize = 10;
 
+/// Dead letters that a redrive makes due in a minute, where nobody says another number.
+pub const REDRIVE_PER_MINUTE_DEFAULT: u32 = 1_000;
+/// The most that may be asked for: the sweeper releases more in a tick, so that other deliveries
+/// keep their share.
+pub const REDRIVE_PER_MINUTE_MAX: u32 = 6_000;
+/// Dead letters redriven at once.
+pub const REDRIVE_AT_ONCE: usize = 32;
+
+/// Messages of a dead-letter queue that one command looks at.
+pub const ASIDE_MESSAGES_MAX: usize = 10_000;
+/// How long a message that is looked at is hidden from everybody else, in seconds: looking at the
+/// most of them takes less.
+pub const ASIDE_HIDDEN_S: i32 = 300;
+
 /// How long a dead letter is kept for redrive.
 pub const DEAD_LETTER_RETENTION_S: u64 = 30 * 24 * 60 * 60;
 
@@ -190,6 +204,10 @@ const _: () = assert!(SWEEP_MARK_MS > WAKE_UP_LOST_MS);
 const _: () = assert!(BREAKER_PROBE_MS > 30_000, "a probe ends before another takes its place");
 const _: () = assert!(BREAKER_STALENESS_MAX_MS < BREAKER_OPEN_MS);
 const _: () = assert!(DRAIN_RELEASE_MAX < SWEEP_RELEASE_MAX / 2, "fresh retries have their share");
+const _: () = assert!(
+    REDRIVE_PER_MINUTE_MAX as usize + DRAIN_RELEASE_MAX < SWEEP_RELEASE_MAX / 2,
+    "redriven deliveries leave room for others"
+);
 const _: () = assert!(EVENT_BYTES_MAX < MESSAGE_BYTES_MAX / 2, "a message wraps an event");
 const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
 const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);

@@ -110,7 +110,7 @@ impl Subscriptions {
     /// Whether there is a row of this ID that could not be read.
     #[must_use]
     pub fn has_unreadable(&self, id: &SubscriptionId) -> bool {
-        let sort_key = format!("{}{id}", Subscription::SORT_KEY_PREFIX);
+        let sort_key = Subscription::sort_key_of(id);
         self.unreadable.iter().any(|row| row.sort_key == sort_key)
     }
 }
@@ -171,7 +171,13 @@ impl Subscription {
     /// The row's `sk`.
     #[must_use]
     pub fn sort_key(&self) -> String {
-        format!("{}{}", Self::SORT_KEY_PREFIX, self.id)
+        Self::sort_key_of(&self.id)
+    }
+
+    /// The row's `sk` of the subscription of this ID.
+    #[must_use]
+    pub fn sort_key_of(id: &SubscriptionId) -> String {
+        format!("{}{id}", Self::SORT_KEY_PREFIX)
     }
 
     /// Whether this event is to be delivered to this subscription.

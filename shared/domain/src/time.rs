@@ -56,6 +56,16 @@ impl Timestamp {
         let parsed = OffsetDateTime::parse(text, &Rfc3339).ok()?;
         u64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).ok().map(Self)
     }
+
+    /// As RFC 3339 in UTC, to the millisecond; the last moment of the year 9999 for what is later.
+    #[must_use]
+    pub fn to_rfc3339(self) -> String {
+        const LAST_MS: u64 = 253_402_300_799_999;
+        let at =
+            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.min(LAST_MS)) * 1_000_000);
+        let text = at.ok().and_then(|at| at.format(&Rfc3339).ok());
+        text.unwrap_or_else(|| self.0.to_string())
+    }
 }
 
 /// The last moment at which work may still be going on. Work that ends later did not happen.
@@ -112,6 +122,16 @@ mod tests {
         for bad in ["", "2026-11-23", "2026-11-23 10:00", "1969-12-31T23:59:58Z", "tomorrow"] {
             assert_eq!(Timestamp::parse_rfc3339(bad), None, "{bad:?}");
         }
+    }
+
+    #[test]
+    fn a_moment_is_written_as_rfc3339_and_read_back_as_itself() {
+        for ms in [0, 1_795_428_000_250, 253_402_300_799_999] {
+            let moment = Timestamp::from_ms(ms);
+            assert_eq!(Timestamp::parse_rfc3339(&moment.to_rfc3339()), Some(moment));
+        }
+        assert_eq!(Timestamp::from_ms(1_795_428_000_000).to_rfc3339(), "2026-11-23T10:00:00Z");
+        assert_eq!(Timestamp::from_ms(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
     }
 
     #[test]

@@ -18,6 +18,7 @@ use crate::samples::pending_item;
 use crate::world::World;
 
 mod breaker;
+mod redrive;
 
 pub use breaker::{
     a_breaker_is_due_when_it_says_so, a_breaker_is_forgotten_as_it_stands,
@@ -27,6 +28,13 @@ pub use breaker::{
     what_is_held_is_found_longest_first_and_by_its_own_breaker,
 };
 
+pub use redrive::{
+    a_dead_letter_is_revived_once_as_it_was_found,
+    a_dead_letter_that_is_revived_is_claimed_when_it_is_due,
+    a_dead_letter_that_is_revived_is_found_by_the_sweeper, a_list_shows_what_is_meant,
+    a_look_shows_a_dead_letter, what_waits_and_what_is_done_is_not_revived,
+};
+
 /// A ledger, to be held to its promises. It is empty when a promise begins.
 pub trait Subject: Sync {
     /// The ports it is reached by.
@@ -34,6 +42,9 @@ pub trait Subject: Sync {
 
     /// The sweeper's ports on the same ledger.
     fn sweep_ports(&self) -> &impl sweep::Ports;
+
+    /// Operators' ports on the same ledger.
+    fn redrive_ports(&self) -> &impl domain::redrive::Ports;
 
     /// When a delivery is due by the index `due`; `None` when it is not in it.
     fn due_at(&self, delivery: &DeliveryId) -> impl Future<Output = Option<Timestamp>>;
@@ -45,6 +56,10 @@ impl Subject for World {
     }
 
     fn sweep_ports(&self) -> &impl sweep::Ports {
+        self
+    }
+
+    fn redrive_ports(&self) -> &impl domain::redrive::Ports {
         self
     }
 
@@ -80,6 +95,12 @@ macro_rules! ledger_contract {
             a_breaker_is_written_by_compare_and_set
             a_breaker_is_due_when_it_says_so
             a_breaker_is_forgotten_as_it_stands
+            a_look_shows_a_dead_letter
+            a_dead_letter_that_is_revived_is_claimed_when_it_is_due
+            a_dead_letter_that_is_revived_is_found_by_the_sweeper
+            a_dead_letter_is_revived_once_as_it_was_found
+            what_waits_and_what_is_done_is_not_revived
+            a_list_shows_what_is_meant
         }
     };
     (@tests $subject:expr; $($promise:ident)+) => {

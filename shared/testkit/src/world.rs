@@ -23,6 +23,7 @@ mod ledger;
 mod pause;
 mod ports;
 mod queues;
+mod redrive;
 mod subscriptions;
 mod sweep;
 mod targets;
@@ -277,10 +278,14 @@ impl World {
     pub fn put_pending(&self, event_id: &str, next_at: Timestamp) {
         // Longer than a queue can delay: the sweeper is the one to wake it.
         let wait_ms = u64::from(QUEUE_DELAY_MAX_S) * 1_000 + 1;
-        let item = samples::pending_item(event_id, next_at.minus_ms(wait_ms), wait_ms);
+        self.put_ledger_item(&samples::pending_item(event_id, next_at.minus_ms(wait_ms), wait_ms));
+    }
+
+    /// Writes a ledger item as it is.
+    pub fn put_ledger_item(&self, item: &LedgerItem) {
         let mut state = self.lock();
         let now = state.now;
-        state.ledger.record(&item, now);
+        state.ledger.record(item, now);
     }
 
     /// All items, by delivery ID.

@@ -10,6 +10,7 @@ mod fan_out;
 mod first_attempts;
 mod from_ingest;
 mod our_faults;
+mod redrive;
 mod repetitions;
 mod retries;
 mod subscriptions;

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use adapters::ports::{DeliveryPorts, SweepPorts};
+use adapters::aws::{self, CallLimits};
+use adapters::ports::{DeliveryPorts, RedrivePorts, SweepPorts};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::Ports;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::DeliveryId;
 use domain::ledger::due_bucket;
-use domain::sweep;
 use domain::time::Timestamp;
+use domain::{redrive, sweep};
 use local::{Local, Options};
 use testkit::contract::Subject;
 
@@ -18,6 +19,7 @@ struct RealLedger {
     local: Local,
     ports: DeliveryPorts,
     sweep_ports: SweepPorts,
+    redrive_ports: RedrivePorts,
     table: String,
 }
 
@@ -34,7 +36,10 @@ impl RealLedger {
         let ports = ports.expect("complete settings");
         let sweep_ports = SweepPorts::new(&environment).expect("complete settings");
         let table = environment["DELIVERIES_TABLE"].clone();
-        Self { local, ports, sweep_ports, table }
+        let config = aws::config(&environment, CallLimits::OPERATOR).expect("complete settings");
+        let subscriptions = environment["SUBSCRIPTIONS_TABLE"].clone();
+        let redrive_ports = RedrivePorts::new(&config, table.clone(), subscriptions);
+        Self { local, ports, sweep_ports, redrive_ports, table }
     }
 }
 
@@ -60,6 +65,10 @@ impl Subject for RealLedger {
 
     fn sweep_ports(&self) -> &impl sweep::Ports {
         &self.sweep_ports
+    }
+
+    fn redrive_ports(&self) -> &impl redrive::Ports {
+        &self.redrive_ports
     }
 
     async fn due_at(&self, delivery: &DeliveryId) -> Option<Timestamp> {

@@ -55,6 +55,12 @@ pub enum Call {
     ForgetBreaker,
     /// The sweeper's sending of wake-ups: all entries of one call.
     WakeAll,
+    /// Reading a page of a list.
+    List,
+    /// Looking at one delivery.
+    Look,
+    /// Making a dead letter pending.
+    Revive,
 }
 
 /// What a call is made to.
@@ -90,7 +96,10 @@ impl Call {
             | Self::DueBreakers
             | Self::Held
             | Self::Release
-            | Self::ForgetBreaker => Service::Deliveries,
+            | Self::ForgetBreaker
+            | Self::List
+            | Self::Look
+            | Self::Revive => Service::Deliveries,
             Self::Wake | Self::ContinueLater | Self::SetAside | Self::Send | Self::WakeAll => {
                 Service::Queues
             }

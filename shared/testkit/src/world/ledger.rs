@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use domain::breaker::BreakerKey;
 use domain::delivery::Recorded;
 use domain::id::DeliveryId;
+use domain::ledger::entry::Entry;
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, held_bucket};
 use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
+use domain::redrive::Revival;
 use domain::sweep::{DueItem, Page, Position, woken_until};
 use domain::time::Timestamp;
 
@@ -148,6 +150,24 @@ impl Ledger {
         let Some(mut row) = self.take(&found.delivery_id, now) else { return false };
         row.item.state = State::Pending { next_at: due_at };
         row.woken_until = Some(woken_until);
+        self.write(row, now);
+        true
+    }
+
+    pub(super) fn revive(&mut self, found: &Entry, revival: &Revival, now: Timestamp) -> bool {
+        let stands = |row: &Row| {
+            matches!(row.item.state, State::Dead { .. })
+                && (row.item.attempt, row.item.updated_at) == (found.attempt, found.updated_at)
+        };
+        if !self.rows.get(&found.delivery_id).is_some_and(stands) {
+            return false;
+        }
+        let Some(mut row) = self.take(&found.delivery_id, now) else { return false };
+        row.item.state = State::Pending { next_at: revival.due_at };
+        row.item.uncharged = row.item.attempt;
+        row.item.history.clone_from(&revival.history);
+        row.item.updated_at = revival.now;
+        row.woken_until = None;
         self.write(row, now);
         true
     }

@@ -34,8 +34,12 @@ impl SubscriptionRows {
         self.rows.remove(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
     }
 
+    pub(super) fn row(&self, scope: &Scope, id: &str) -> Option<&Map<String, Value>> {
+        self.rows.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")))
+    }
+
     pub(super) fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
-        let row = self.rows.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")));
+        let row = self.row(scope, id);
         row.is_some_and(|row| row.get("enabled") == Some(&json!(false)))
     }
 
