@@ -116,6 +116,19 @@ assert "http://127.0.0.1:4566/000000000000/events" in queues, queues
     run(block("setup") + f"python - <<'PYTHON'{script}PYTHON\n")
 
 
+def dead_letters():
+    """A delivery is given up, listed, mended and redriven; nothing lies on a dead-letter queue."""
+    run(block("setup") + block("brittle"))
+    until = time.monotonic() + PATIENCE_S
+    while "exhausted:connection" not in run(block("dead-letters")):
+        if time.monotonic() > until:
+            sys.exit("README.md promises a dead letter")
+        time.sleep(0.05)
+    answers = run(block("setup") + block("redrive"))
+    assert "1 delivery in all" in answers and "1 redriven." in answers, answers
+    assert run(block("set-aside")).startswith("MESSAGE")
+
+
 def wait_for_port(process, port):
     import socket
 
@@ -137,6 +150,7 @@ def main():
         receive([str(CACHE / "venv/bin/python")], block("python"), "receiver.py", "post")
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
+        dead_letters()
         with running(["bash", "-c", block("watch")]) as watch:
             wait_for_port(watch, 9000)
             answers = run(block("lambda-invoke"))

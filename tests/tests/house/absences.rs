@@ -70,12 +70,24 @@ fn only_adapters_and_the_laptop_name_an_aws_sdk() {
         "functions/sweeper",
         "shared/domain",
         "shared/testkit",
+        "tools/cli",
     ] {
         let used = dependencies(&format!("{manifest}/Cargo.toml"), "dependencies");
         let sdk: Vec<_> =
             used.iter().filter(|name| name.starts_with("aws-") || *name == "reqwest").collect();
         assert!(sdk.is_empty(), "{manifest}: {sdk:?}");
     }
+}
+
+#[test]
+fn an_operator_s_ways_to_credentials_are_in_no_function() {
+    for function in ["ingest", "delivery", "enrich", "sweeper"] {
+        assert!(!read(&format!("functions/{function}/Cargo.toml")).contains("operator"));
+    }
+    let workspace = read("Cargo.toml");
+    let (_, from) = workspace.split_once("default-members = [").expect("what is deployed");
+    let (deployed, _) = from.split_once(']').expect("its end");
+    assert!(deployed.contains("functions/ingest") && !deployed.contains("tools/"), "{deployed}");
 }
 
 #[test]

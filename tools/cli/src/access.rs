@@ -1,0 +1,107 @@
+//! Which stack: where AWS is, with which credentials, and what the stack's things are called.
+
+use std::collections::BTreeMap;
+
+use adapters::aws::{self, CallLimits, Whereabouts};
+use adapters::ports::{AsidePorts, RedrivePorts};
+use adapters::settings::Environment;
+use clap::{Args, ValueEnum};
+
+use crate::failure::Failure;
+
+/// Where `cargo local` listens unless it is told otherwise.
+const LOCAL: &str = "http://127.0.0.1:4566";
+
+/// Which stack.
+#[derive(Args)]
+#[command(next_help_heading = "Which stack")]
+pub(crate) struct Access {
+    /// The stack of `cargo local` on this machine
+    #[arg(long, global = true, conflicts_with_all = ["region", "profile"])]
+    local: bool,
+    /// Another AWS endpoint. Credentials are never sent to one that is plain http: it gets
+    /// made-up ones
+    #[arg(long, global = true, value_name = "URL")]
+    endpoint_url: Option<String>,
+    /// The AWS Region; else from the environment or the profile
+    #[arg(long, global = true)]
+    region: Option<String>,
+    /// The profile of the AWS configuration files; else `AWS_PROFILE`, or default
+    #[arg(long, global = true)]
+    profile: Option<String>,
+    /// The stack's parameter `NamePrefix`, before the names of its tables and queues
+    #[arg(
+        long,
+        global = true,
+        default_value = "",
+        hide_default_value = true,
+        value_name = "PREFIX"
+    )]
+    name_prefix: String,
+}
+
+/// One of the two worked queues, and with it its dead-letter queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Queue {
+    /// Fresh events
+    Events,
+    /// Wake-ups of deliveries that wait for another attempt
+    Retries,
+}
+
+impl Queue {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Retries => "retries",
+        }
+    }
+}
+
+impl Access {
+    /// The ledger and the subscriptions.
+    pub(crate) async fn ledger(&self) -> Result<RedrivePorts, Failure> {
+        let config = self.config().await?;
+        Ok(RedrivePorts::new(&config, self.named("deliveries"), self.named("subscriptions")))
+    }
+
+    /// A dead-letter queue.
+    pub(crate) async fn dead_letters(&self, queue: Queue) -> Result<AsidePorts, Failure> {
+        let config = self.config().await?;
+        let worked = self.named(queue.name());
+        Ok(AsidePorts::open(&config, &format!("{worked}-dead-letter"), &worked).await?)
+    }
+
+    fn named(&self, name: &str) -> String {
+        format!("{}{name}", self.name_prefix)
+    }
+
+    async fn config(&self) -> Result<aws::SdkConfig, Failure> {
+        let endpoint_url = match &self.endpoint_url {
+            None if self.local => Some(LOCAL),
+            url => url.as_deref(),
+        };
+        if let Some(url) = endpoint_url
+            && (self.local || url.starts_with("http://"))
+        {
+            return Ok(aws::config(&made_up(url, self.region.as_deref()), CallLimits::OPERATOR)?);
+        }
+        let whereabouts = Whereabouts {
+            region: self.region.clone(),
+            profile: self.profile.clone(),
+            endpoint_url: endpoint_url.map(str::to_owned),
+        };
+        Ok(aws::operator_config(whereabouts, &Environment).await?)
+    }
+}
+
+/// What an endpoint gets that takes any credentials.
+fn made_up(url: &str, region: Option<&str>) -> BTreeMap<String, String> {
+    let set = [
+        ("AWS_REGION", region.unwrap_or("us-east-1")),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL", url),
+    ];
+    set.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}

@@ -1,0 +1,81 @@
+//! How a command ends, and the process's exit code for it.
+
+use std::io;
+use std::process::ExitCode;
+
+use adapters::aside::Unreachable;
+use adapters::settings::SettingsError;
+use domain::delivery::OurFault;
+
+/// A command that came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Finished {
+    /// Everything that was asked for was done.
+    Done,
+    /// Nothing matched, or something was not done.
+    InPart,
+}
+
+impl From<Finished> for ExitCode {
+    fn from(finished: Finished) -> Self {
+        match finished {
+            Finished::Done => Self::SUCCESS,
+            Finished::InPart => Self::from(3),
+        }
+    }
+}
+
+/// A command that could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// Region or credentials are missing or wrong.
+    #[error("{0}; or give --region, --profile or --local")]
+    Settings(#[from] SettingsError),
+    /// A table or a queue.
+    #[error("{0}; the line above says why")]
+    Aws(#[from] OurFault),
+    /// A queue is not there.
+    #[error("{0}; the line above says why")]
+    Queue(#[from] Unreachable),
+    /// Nothing of a part could be done, so the rest was not tried. It may be repeated.
+    #[error(
+        "stopped, because nothing succeeds any more: {0}. Repeat the command later; what is done stays done"
+    )]
+    Stopped(OurFault),
+    /// The arguments do not fit together.
+    #[error("{0}")]
+    Usage(&'static str),
+    /// Nobody is there to say yes.
+    #[error(
+        "this asks first, and standard input is no terminal: say --yes, or look with --dry-run"
+    )]
+    NobodyToAsk,
+    /// The question was answered with no.
+    #[error("nothing was done")]
+    Declined,
+    /// The terminal, the pipe or the runtime.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// Whether the reader of our output has seen enough.
+    pub(crate) fn is_closed_pipe(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}
+
+impl From<Failure> for ExitCode {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            failure if failure.is_closed_pipe() => Self::SUCCESS,
+            Failure::Settings(_)
+            | Failure::Aws(_)
+            | Failure::Queue(_)
+            | Failure::Stopped(_)
+            | Failure::Io(_) => Self::FAILURE,
+            Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
+            Failure::Declined => Self::from(3),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! `workflows`: what operators do with a running stack, on AWS or on this machine.
+//!
+//! Commands parse and print; what happens is decided in `domain` and done through `adapters`.
+//! Results go to standard output, everything else (progress, questions, log lines) to standard
+//! error.
+
+mod access;
+mod console;
+mod dead_letters;
+mod deliveries;
+mod failure;
+mod filter;
+
+use std::process::ExitCode;
+
+use adapters::settings::{Environment, Strings as _};
+use clap::{Parser, Subcommand};
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use access::Access;
+use console::{Console, Format};
+use failure::{Failure, Finished};
+
+/// Looks after a running stack of Identity Workflows: deliveries that were given up, and records
+/// that could not be read.
+#[derive(Parser)]
+#[command(
+    name = "workflows",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit codes:
+  0  done
+  1  AWS could not be reached or refused; the log lines on standard error say what
+  2  the command line is wrong, or a question could not be asked (no terminal, no --yes)
+  3  nothing matched, or something that was asked for was not done; the output says what
+
+Examples:
+  workflows --local deliveries list
+  workflows deliveries list --property demo-property --reason exhausted --since 2h
+  workflows deliveries show dlv_…
+  workflows deliveries redrive dlv_…
+  workflows deliveries redrive --subscription mine --reason exhausted --dry-run
+  workflows --name-prefix staging- dead-letters list --queue events
+  workflows dead-letters move-back --queue events --reason unknown_version"
+)]
+struct Arguments {
+    /// How results are printed; json is one object a line
+    #[arg(long, global = true, value_enum, default_value_t = Format::Table)]
+    output: Format,
+    // After the others: what is declared below it would stand under its heading.
+    #[command(flatten)]
+    access: Access,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Deliveries that are not done: given up, waiting or held
+    #[command(subcommand)]
+    Deliveries(deliveries::Command),
+    /// Records that could not be read: the two dead-letter queues
+    #[command(subcommand)]
+    DeadLetters(dead_letters::Command),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let console = Console::new(arguments.output);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let finished = match runtime {
+        Ok(runtime) => runtime.block_on(run(arguments, &console)),
+        Err(error) => Err(error.into()),
+    };
+    match finished {
+        Ok(finished) => finished.into(),
+        Err(failure) => {
+            if !failure.is_closed_pipe() {
+                console.complain(&failure);
+            }
+            failure.into()
+        }
+    }
+}
+
+async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failure> {
+    start_log()?;
+    match arguments.command {
+        Command::Deliveries(command) => deliveries::run(command, &arguments.access, console).await,
+        Command::DeadLetters(command) => {
+            dead_letters::run(command, &arguments.access, console).await
+        }
+    }
+}
+
+/// The adapters' log lines, for a person, on standard error; warnings unless `LOG_LEVEL` says more.
+fn start_log() -> Result<(), Failure> {
+    let level = match Environment.get("LOG_LEVEL") {
+        Some(_) => adapters::log::level(&Environment)?,
+        None => LevelFilter::WARN,
+    };
+    let ours = adapters::log::OURS.map(|name| (name, level));
+    let lines = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
+        .without_time()
+        .with_target(false);
+    // Only fails when logging was started before.
+    let _ = tracing_subscriber::registry()
+        .with(lines)
+        .with(Targets::new().with_targets(ours))
+        .try_init();
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+}

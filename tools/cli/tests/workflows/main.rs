@@ -1,0 +1,104 @@
+//! `workflows`, run as an operator runs it, against a running local stack.
+
+mod dead_letters;
+mod deliveries;
+mod stack;
+
+use stack::{Stack, workflows, workflows_with};
+
+#[test]
+fn help_names_every_command_and_every_exit_code() {
+    let said = workflows(&["--help"]);
+    assert_eq!(said.code, 0);
+    for text in ["deliveries", "dead-letters", "Exit codes", "Examples", "--local"] {
+        assert!(said.stdout.contains(text), "{text}");
+    }
+    for command in [
+        ["deliveries", "list"],
+        ["deliveries", "show"],
+        ["deliveries", "redrive"],
+        ["dead-letters", "list"],
+        ["dead-letters", "move-back"],
+    ] {
+        let said = workflows(&[command[0], command[1], "--help"]);
+        assert_eq!(said.code, 0, "{command:?}");
+        assert!(said.stdout.contains("Usage: workflows"), "{command:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_told_before_anything_is_done() {
+    for (arguments, about) in [
+        (vec!["deliveries", "show", "not-a-delivery"], "dlv_"),
+        (vec!["deliveries", "redrive"], "say which"),
+        (vec!["deliveries", "redrive", "dlv_x", "--all"], "say which"),
+        (vec!["deliveries", "redrive", "--all", "--reason", "exhausted"], "say which"),
+        (vec!["deliveries", "redrive", "--all", "--per-minute", "0"], "--per-minute"),
+        (vec!["deliveries", "redrive", "--all", "--per-minute", "1000000"], "--per-minute"),
+        (vec!["deliveries", "list", "--since", "yesterday"], "RFC 3339"),
+        (vec!["deliveries", "list", "--property", "p", "--client", "c"], "--client"),
+        (vec!["dead-letters", "list"], "--queue"),
+        (vec!["dead-letters", "move-back", "--queue", "events"], "say which"),
+        (vec!["dead-letters", "move-back", "--queue", "events", "m1", "--all"], "say which"),
+        (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),
+    ] {
+        let said = workflows(&arguments);
+        assert_eq!(said.code, 2, "{arguments:?}: {}", said.stderr);
+        assert!(said.stderr.contains(about), "{arguments:?}: {}", said.stderr);
+        assert_eq!(said.stdout, "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn an_endpoint_that_nobody_listens_on_is_a_failure_that_says_so() {
+    let said = workflows(&["--endpoint-url", "http://127.0.0.1:9", "deliveries", "list"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("the deliveries table could not be read"), "{}", said.stderr);
+    assert!(said.stderr.contains("dispatch failure"), "the log line says why: {}", said.stderr);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn region_credentials_and_endpoint_come_from_a_profile_or_the_environment() {
+    let stack = Stack::start().await;
+    let url = stack.local.aws().url().to_owned();
+    let file = std::env::temp_dir().join(format!("workflows-{}.ini", std::process::id()));
+    let profile = format!(
+        "[profile operator]\nregion = eu-central-1\nendpoint_url = {url}\n\
+         aws_access_key_id = a\naws_secret_access_key = s\n"
+    );
+    std::fs::write(&file, profile).expect("a file");
+    let ran = tokio::task::spawn_blocking(move || {
+        let file_name = file.to_str().expect("a path").to_owned();
+        let files =
+            [("AWS_CONFIG_FILE", file_name.as_str()), ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")];
+        let list = ["deliveries", "list"];
+        let by_profile = workflows_with(&[&["--profile", "operator"], &list[..]].concat(), &files);
+        let variables = [
+            ("AWS_REGION", "eu-central-1"),
+            ("AWS_ACCESS_KEY_ID", "a"),
+            ("AWS_SECRET_ACCESS_KEY", "s"),
+            ("AWS_ENDPOINT_URL", &url),
+        ];
+        let by_variables = workflows_with(&list, &variables);
+        let nowhere = workflows_with(&list, &[("AWS_EC2_METADATA_DISABLED", "true")]);
+        std::fs::remove_file(&file).expect("it was there");
+        [by_profile, by_variables, nowhere]
+    });
+    let [by_profile, by_variables, nowhere] = ran.await.expect("no panic");
+    assert_eq!(by_profile.code, 0, "{}", by_profile.stderr);
+    assert_eq!(by_variables.code, 0, "{}", by_variables.stderr);
+    assert_eq!(nowhere.code, 1);
+    assert!(nowhere.stderr.contains("AWS_REGION"), "{}", nowhere.stderr);
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_table_or_a_queue_that_is_not_there_is_a_failure() {
+    let stack = Stack::start().await;
+    for command in [vec!["deliveries", "list"], vec!["dead-letters", "list", "--queue", "events"]] {
+        let arguments = [vec!["--name-prefix", "other-"], command].concat();
+        let said = stack.workflows(&arguments).await;
+        assert_eq!(said.code, 1, "{arguments:?}: {}", said.stderr);
+    }
+    stack.stop().await;
+}
