@@ -3,6 +3,7 @@
 //! - [`world`]: an outside in memory. It has state and scripted faults, not expectations: a test
 //!   says what goes wrong, lets the domain work, and looks at what is left.
 //! - [`poller`]: takes records from the world's queues to the domain, as Lambda would.
+//! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
@@ -14,7 +15,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
 
-mod chance;
+pub mod chance;
 pub mod checker;
 pub mod contract;
 pub mod crash;

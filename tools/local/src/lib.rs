@@ -15,6 +15,7 @@ pub mod aws;
 pub mod clock;
 pub mod console;
 pub mod demo;
+pub mod event_source;
 pub mod functions;
 mod pollers;
 pub mod samples;
@@ -44,7 +45,7 @@ use target::{Signer, Target, Verifier};
 use template::{Stack, TemplateError};
 
 /// The template that is deployed, and that the laptop's resources are made from.
-const TEMPLATE: &str = include_str!("../../../template.yaml");
+pub const TEMPLATE: &str = include_str!("../../../template.yaml");
 
 /// Where the parts listen, and what they keep. Port 0 picks a free port.
 #[derive(Clone, Debug)]
@@ -255,7 +256,8 @@ fn worked_queues(stack: &Stack) -> Vec<String> {
 }
 
 /// What Lambda would set: region, credentials, and the endpoint that stands in for AWS.
-fn environment(aws: &Endpoint) -> BTreeMap<String, String> {
+#[must_use]
+pub fn environment(aws: &Endpoint) -> BTreeMap<String, String> {
     let set = [
         ("AWS_REGION", aws.account().region.as_str()),
         ("AWS_ACCESS_KEY_ID", "local"),
@@ -269,7 +271,8 @@ fn environment(aws: &Endpoint) -> BTreeMap<String, String> {
 const LIMITS: CallLimits = CallLimits { operation_ms: 30_000, attempt_ms: 25_000, attempts: 2 };
 
 impl Clients {
-    fn new(environment: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
+    /// Clients with this [`environment`].
+    pub fn new(environment: &BTreeMap<String, String>) -> Result<Self, SettingsError> {
         let config = adapters::aws::config(environment, LIMITS)?;
         Ok(Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&config),

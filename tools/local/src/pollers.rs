@@ -1,18 +1,17 @@
 //! The pollers: what Lambda's event source mappings do between the queues and the functions.
 //!
-//! One loop a mapping, with the template's batch size and concurrency. Partial batch responses are
-//! honoured: what the function did not name is deleted, what it named comes back when its
-//! visibility time-out ends, and so does a whole batch whose invocation failed.
+//! One loop a mapping, with the template's concurrency. [`EventSource`] is what each does with its
+//! queue.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
-use serde_json::{Value, json};
+use aws_sdk_sqs::types::Message;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::event_source::EventSource;
 use crate::functions::{Functions, Name};
 use crate::template::{Account, QueueMapping, Stack};
 
@@ -33,12 +32,9 @@ pub(crate) struct Pollers {
 
 #[derive(Clone)]
 struct Poller {
-    client: Client,
+    source: EventSource,
     functions: Arc<Functions>,
     function: Name,
-    queue_url: String,
-    queue_arn: String,
-    batch_size: i32,
     permits: Arc<Semaphore>,
 }
 
@@ -81,12 +77,9 @@ impl Poller {
         let concurrency =
             mapping.maximum_concurrency.unwrap_or(CONCURRENCY_MAX).min(CONCURRENCY_MAX);
         Self {
-            client: client.clone(),
+            source: EventSource::new(mapping, account, client),
             functions: Arc::clone(functions),
             function,
-            queue_url: account.queue_url(&mapping.queue),
-            queue_arn: account.queue_arn(&mapping.queue),
-            batch_size: i32::try_from(mapping.batch_size.min(10)).unwrap_or(10),
             permits: Arc::new(Semaphore::new(concurrency as usize)),
         }
     }
@@ -111,17 +104,7 @@ impl Poller {
 
     async fn next_batch(&self) -> Option<(Vec<Message>, tokio::sync::OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
-        let received = self
-            .client
-            .receive_message()
-            .queue_url(&self.queue_url)
-            .max_number_of_messages(self.batch_size)
-            .wait_time_seconds(WAIT_S)
-            .message_system_attribute_names(MessageSystemAttributeName::All)
-            .send()
-            .await;
-        if let Ok(output) = received {
-            let messages = output.messages.unwrap_or_default();
+        if let Ok(messages) = self.source.receive(WAIT_S).await {
             (!messages.is_empty()).then_some((messages, permit))
         } else {
             tokio::time::sleep(PAUSE).await;
@@ -130,66 +113,9 @@ impl Poller {
     }
 
     async fn work(&self, messages: Vec<Message>) {
-        let records: Vec<Value> =
-            messages.iter().map(|message| record(message, &self.queue_arn)).collect();
-        let payload = json!({ "Records": records });
-        let Ok(answer) = self.functions.invoke(self.function, payload).await else {
-            // The whole batch comes back by itself.
-            return;
-        };
-        let came_back: Vec<&str> = answer["batchItemFailures"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|failure| failure["itemIdentifier"].as_str())
-            .collect();
-        let done: Vec<_> = messages
-            .iter()
-            .filter(|message| message.message_id().is_none_or(|id| !came_back.contains(&id)))
-            .collect();
-        self.delete(&done).await;
+        let payload = self.source.payload(&messages);
+        let answer = self.functions.invoke(self.function, payload).await.ok();
+        // What is not settled comes back by itself.
+        let _ = self.source.settle(messages, answer.as_ref()).await;
     }
-
-    async fn delete(&self, messages: &[&Message]) {
-        let entries = messages.iter().enumerate().filter_map(|(index, message)| {
-            DeleteMessageBatchRequestEntry::builder()
-                .id(index.to_string())
-                .receipt_handle(message.receipt_handle()?)
-                .build()
-                .ok()
-        });
-        let entries: Vec<_> = entries.collect();
-        if entries.is_empty() {
-            return;
-        }
-        let delete = self.client.delete_message_batch().queue_url(&self.queue_url);
-        if delete.set_entries(Some(entries)).send().await.is_err() {
-            tracing::warn!(
-                queue = self.queue_url,
-                "worked messages could not be deleted and come again"
-            );
-        }
-    }
-}
-
-/// One record of an SQS event
-/// (<https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html#example-standard-queue-message-event>).
-fn record(message: &Message, queue_arn: &str) -> Value {
-    let attributes: serde_json::Map<String, Value> = message
-        .attributes()
-        .into_iter()
-        .flatten()
-        .map(|(name, value)| (name.as_str().to_owned(), value.clone().into()))
-        .collect();
-    json!({
-        "messageId": message.message_id(),
-        "receiptHandle": message.receipt_handle(),
-        "body": message.body(),
-        "attributes": attributes,
-        "messageAttributes": {},
-        "md5OfBody": message.md5_of_body(),
-        "eventSource": "aws:sqs",
-        "eventSourceARN": queue_arn,
-        "awsRegion": queue_arn.split(':').nth(3),
-    })
 }
