@@ -1,11 +1,11 @@
 //! The sweeper: wakes what is due and has nobody else to wake it.
 //!
-//! Two kinds of ledger items need it (what a breaker holds is the matter of [`release`]): those whose wait is longer than a queue can delay, and those
-//! whose wake-up got lost. Both look alike: due, pending, and no wake-up under way. The sweeper
-//! marks an item by compare-and-set before it sends the wake-up, so that two sweepers do not wake
-//! the same item twice, and a wake-up that is lost again is found again. One that was paused for
-//! long may wake an item that was woken meanwhile: harmless, since a wake-up only claims. It never
-//! posts anything itself.
+//! Three kinds of ledger items need it: those whose wait is longer than a queue can delay, those
+//! whose wake-up got lost, and those that a breaker holds (`release`). The first two look alike:
+//! due, pending, and no wake-up under way. The sweeper marks an item by compare-and-set before it
+//! sends the wake-up, so that two sweepers do not wake the same item twice, and a wake-up that is
+//! lost again is found again. One that was paused for long may wake an item that was woken
+//! meanwhile: harmless, since a wake-up only claims. It never posts anything itself.
 
 mod release;
 
@@ -162,7 +162,8 @@ pub fn woken_until(next_at: Timestamp, written_at: Timestamp) -> Option<Timestam
 }
 
 /// Looks after breakers, then sweeps all buckets once, oldest items first within each round of
-/// pages, and wakes at most `release_max` deliveries in all, of which at most half were held ([`crate::limits::SWEEP_RELEASE_MAX`] where nobody has reason for another number).
+/// pages, and wakes at most `release_max` deliveries in all, of which at most half were held
+/// ([`crate::limits::SWEEP_RELEASE_MAX`] where nobody has reason for another number).
 pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports) -> Swept {
     let started_at = ports.now();
     let mut swept = Swept { is_complete: true, ..Swept::default() };
