@@ -28,6 +28,8 @@ pub struct History {
     pub dead: Vec<Dead>,
     /// Deliveries that were held by a breaker at some time.
     pub held: BTreeSet<Pair>,
+    /// How often an operator tried to redrive which deliveries.
+    pub redriven: BTreeMap<Pair, u32>,
     /// Deliveries still pending or held in the end.
     pub pending: Vec<Pair>,
     /// Messages still on a worked queue in the end, or on a dead-letter queue without a reason.
@@ -272,8 +274,10 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
     for post in posts {
         by_attempt.entry(post.attempt).or_default().push(post.at_ms);
     }
+    // With each redrive the schedule begins anew, at another attempt than the first.
+    let redrives = history.redriven.get(pair).copied().unwrap_or_default();
     // Held or disturbed, it may take any time.
-    let is_undisturbed = history.incidents == 0 && !history.held.contains(pair);
+    let is_undisturbed = history.incidents == 0 && redrives == 0 && !history.held.contains(pair);
     if let (true, Some(accepted_at_ms), Some(first)) =
         (is_undisturbed, history.accepted.get(&pair.event), by_attempt.get(&1))
         && first[0] > accepted_at_ms + LATE_MS
@@ -284,7 +288,7 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
         if at_ms.len() > 1 + history.incidents {
             lies.push(Lie::Repeated(pair.clone(), *attempt));
         }
-        if *attempt > history.attempts_max {
+        if *attempt > history.attempts_max * (1 + redrives) {
             lies.push(Lie::TooMany(pair.clone(), *attempt));
         }
         // The first time that an attempt is made follows the first time of the one before.
@@ -293,7 +297,7 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
         if let (Some(before), Some(wait_ms)) = (before, wait_ms) {
             let waited_ms = at_ms[0].saturating_sub(before[0]);
             // Whose clock is ahead is early by that much.
-            if waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {
+            if redrives == 0 && waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {
                 lies.push(Lie::TooEarly(pair.clone(), *attempt));
             }
             // A target may ask for twice the wait.

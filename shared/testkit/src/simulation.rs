@@ -57,6 +57,8 @@ pub enum Work {
     Retries,
     /// A tick of the sweeper.
     Sweep,
+    /// An operator's redrive of dead letters.
+    Redrive,
 }
 
 /// What a run left behind.
@@ -142,8 +144,23 @@ impl<'a> Simulation<'a> {
         self.run.history.calm_at_ms = self.world.now().as_ms();
     }
 
-    /// No more faults, until nothing is left to do.
+    /// No more faults, until nothing is left to do; then, in some seeds, all dead letters are tried
+    /// once more.
     fn rest(&mut self) {
+        self.come_to_rest();
+        if self.plan.redrives_per_mille == 0 {
+            return;
+        }
+        self.plan.redrives_per_mille = 0;
+        if let Some(task) = self.redrive(usize::MAX)
+            && let Some(slot) = self.slots.iter_mut().find(|slot| slot.role == Role::Operator)
+        {
+            slot.task = Some(task);
+            self.come_to_rest();
+        }
+    }
+
+    fn come_to_rest(&mut self) {
         let until = self.world.now().plus_ms(REST_MS);
         loop {
             self.begin();
@@ -221,7 +238,7 @@ impl<'a> Simulation<'a> {
         let place = (task.work, at);
         self.run.awaits.insert(place);
         let now = self.world.now();
-        if task.is_out_of_time(now) || self.chance.happens(self.crashes_per_mille(at)) {
+        if task.is_out_of_time(now) || self.chance.happens(self.crashes_per_mille(place)) {
             self.run.history.incidents += 1;
             *self.run.crashes.entry(place).or_default() += 1;
             // The process is gone, and with it what it remembered.
@@ -237,14 +254,14 @@ impl<'a> Simulation<'a> {
     }
 
     /// How often work is cut off here: more often where it seldom comes.
-    fn crashes_per_mille(&self, at: Await) -> u32 {
+    fn crashes_per_mille(&self, (work, at): (Work, Await)) -> u32 {
         let (Await::Before(call) | Await::After(call)) = at;
-        match call {
-            Call::Disable | Call::ContinueLater | Call::SetAside | Call::ForgetBreaker => {
-                self.plan.crashes_per_mille * 15
-            }
-            _ => self.plan.crashes_per_mille,
-        }
+        let is_seldom = matches!(
+            call,
+            Call::Disable | Call::ContinueLater | Call::SetAside | Call::ForgetBreaker
+        );
+        let times = if is_seldom || work == Work::Redrive { 15 } else { 1 };
+        self.plan.crashes_per_mille * times
     }
 
     /// Most of the time next to none.

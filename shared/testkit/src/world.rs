@@ -321,9 +321,9 @@ impl World {
         self.lock().breakers.of(&samples::breaker_key(id))
     }
 
-    /// Puts another breaker in the place of a subscription's.
-    pub fn put_breaker_of(&self, id: &str, breaker: Breaker) {
-        self.lock().breakers.put(samples::breaker_key(id), breaker);
+    /// Puts a breaker in the place of one, whatever its revision.
+    pub fn put_breaker(&self, key: BreakerKey, breaker: Breaker) {
+        self.lock().breakers.put(key, breaker);
     }
 
     /// What the one execution environment of [`crate::poller`] remembers of breakers.

@@ -46,7 +46,7 @@ fn identifiers(response: SqsBatchResponse) -> Vec<String> {
 
 /// Receives up to ten records, handles them, and deletes what was not returned, as the poller
 /// does; nothing when the function answered with an error.
-async fn poll(world: &World, queue: Queue) -> Result<Vec<String>, BatchReturned> {
+pub(crate) async fn poll(world: &World, queue: Queue) -> Result<Vec<String>, BatchReturned> {
     let messages = world.receive(queue, 10);
     let records: Vec<Value> = messages.iter().map(|message| record(queue, message)).collect();
     let returned = handled(world, Value::Array(records)).await?;

@@ -14,7 +14,7 @@ use domain::time::Deadline;
 use futures_util::future::join;
 use testkit::crash::polled;
 use testkit::poller::{INVOCATION_MS, work_visible};
-use testkit::samples::{event_accepted_at, events_body_of, property, settings};
+use testkit::samples::{breaker_key, event_accepted_at, events_body_of, property, settings};
 use testkit::world::{Call, Fault, Message, Reaction, World};
 
 use crate::{DAY_MS, NEIGHBOUR, TARGET, live, live_with, settled};
@@ -334,7 +334,7 @@ async fn the_probe_that_disables_says_so() {
     let mut breaker = world.breaker_of("s1");
     let Phase::Open { until, .. } = breaker.phase else { unreachable!("{breaker:?}") };
     breaker.phase = Phase::Open { until, openings: 30 };
-    world.put_breaker_of("s1", breaker);
+    world.put_breaker(breaker_key("s1"), breaker);
     // An environment that has just started.
     let memory = Memory::default();
     let wakeup = world.receive(Queue::Retries, 1).remove(0);

@@ -3,6 +3,7 @@
 //! Each module is one kind of promise. Numbers (`a54`, `f08`) are those of the test catalogue.
 
 mod batches;
+mod books;
 mod breaker;
 mod crashes;
 mod dead_letters;

@@ -12,11 +12,10 @@ use local::aws::Endpoint;
 use local::functions::Name;
 use local::template::Stack;
 use serde_json::Value;
-use testkit::simulation::Work;
 use tokio::sync::oneshot::Receiver;
 use tokio::time::{Instant, interval, timeout};
 
-use crate::plan::Kills;
+use crate::plan::{Kills, Work};
 use crate::runtime_api::{Answer, RuntimeApi};
 
 /// Where the standard output of all processes of a run goes: their logs.

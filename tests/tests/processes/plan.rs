@@ -5,9 +5,21 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use testkit::chance::Chance;
-use testkit::simulation::Work;
 
 use crate::targets::Conduct;
+
+/// What a process is busy with when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Work {
+    /// A request.
+    Ingest,
+    /// Records of the events queue.
+    Events,
+    /// Records of the retries queue.
+    Retries,
+    /// A tick.
+    Sweep,
+}
 
 /// Turns of the clock while things go wrong, whatever the number of events.
 const TURNS: usize = 12;

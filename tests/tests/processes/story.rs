@@ -20,13 +20,12 @@ use local::template::{QueueMapping, Settings, Stack};
 use local::{Clients, samples};
 use serde_json::{Value, json};
 use testkit::checker::{History, Interval};
-use testkit::simulation::Work;
 use tokio::time::interval;
 
 use crate::clock::Clock;
 use crate::functions::Functions;
 use crate::ledger::{self, Contents};
-use crate::plan::Plan;
+use crate::plan::{Plan, Work};
 use crate::targets::Targets;
 
 /// An HTTP API payload to put bodies into.

@@ -167,6 +167,25 @@ fn an_attempt_beyond_the_schedule_is_found() {
 }
 
 #[test]
+fn a_redrive_begins_the_schedule_anew_once() {
+    let redriven = |times| {
+        move |history: &mut History| {
+            history.attempts_max = 1;
+            history.posts[1].at_ms = DAY_MS + 200;
+            history.redriven.insert(pair("e1"), times);
+        }
+    };
+    assert_eq!(found(redriven(1)), []);
+    let lies = found(redriven(0));
+    assert_eq!(lies, [Lie::TooEarly(pair("e1"), 2), Lie::TooMany(pair("e1"), 2)]);
+    let too_many = |history: &mut History| {
+        redriven(1)(history);
+        history.posts[1].attempt = 3;
+    };
+    assert_eq!(found(too_many), [Lie::TooMany(pair("e1"), 3)]);
+}
+
+#[test]
 fn what_is_left_behind_is_found() {
     assert_eq!(found(|history| history.pending.push(pair("e1"))), [Lie::Pending(pair("e1"))]);
     assert_eq!(found(|history| history.queued = 3), [Lie::Queued(3)]);

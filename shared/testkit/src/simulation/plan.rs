@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
+use domain::breaker::Breaker;
 use domain::delivery::Queue;
 use domain::ingest::Idempotency;
 use domain::outcome::Outcome;
@@ -34,6 +35,8 @@ pub(super) struct Plan {
     pub(super) sleeps_per_mille: u32,
     pub(super) lag_ms: u64,
     pub(super) ahead_max_ms: u64,
+    /// How often, each minute, an operator tries dead letters again.
+    pub(super) redrives_per_mille: u32,
     /// How often an accepted request is posted again.
     pub(super) forgetful_per_mille: u32,
     /// Whether ingest recognises what is posted again.
@@ -64,6 +67,8 @@ pub(super) enum Incident {
     Subscribe(String, String),
     /// A ledger item is spoiled, where there is one.
     Spoil,
+    /// A breaker is spoiled, where there is one.
+    SpoilBreaker,
 }
 
 impl Incident {
@@ -88,6 +93,11 @@ impl Incident {
                     world.spoil(&delivery);
                 }
             }
+            Self::SpoilBreaker => {
+                if let Some((key, breaker)) = world.breakers().into_iter().next() {
+                    world.put_breaker(key, Breaker::unreadable(breaker.revision));
+                }
+            }
         }
     }
 }
@@ -106,6 +116,7 @@ impl Plan {
         };
         let (faults, crashes, repeats) = (often(80), often(20), often(80));
         let sleeps = often(8).saturating_sub(3);
+        let redrives = often(400).saturating_sub(200);
         let lag_ms = u64::from(often(60)).saturating_sub(30) * 1_000;
         let ahead_max_ms = u64::from(often(10)).saturating_sub(5) * MINUTE_MS;
         let is_patient = chance.below(2) == 0;
@@ -122,6 +133,7 @@ impl Plan {
             sleeps_per_mille: sleeps,
             lag_ms,
             ahead_max_ms,
+            redrives_per_mille: redrives,
             forgetful_per_mille: 100,
             idempotency: if is_idempotent { Idempotency::On } else { Idempotency::Off },
         };
@@ -164,9 +176,11 @@ impl Plan {
                 self.incidents.push((at, Incident::Garbage(queue)));
             }
         }
-        if chance.below(4) == 0 {
-            let at = START.plus_ms(chance.below_u64(TROUBLE_MS));
-            self.incidents.push((at, Incident::Spoil));
+        for incident in [Incident::Spoil, Incident::SpoilBreaker] {
+            if chance.below(4) == 0 {
+                let at = START.plus_ms(chance.below_u64(TROUBLE_MS));
+                self.incidents.push((at, incident));
+            }
         }
     }
 
@@ -310,6 +324,7 @@ impl Target {
             // Gone for good at some moment.
             5 => {
                 target.reactions = vec![ok; chance.below(20)];
+                target.reactions.extend(&some[..chance.below(4)]);
                 target.afterwards = Reaction::status(410);
             }
             // Never there.

@@ -6,8 +6,11 @@ use std::task::{Context, Poll, Waker};
 
 use domain::delivery::{self, Disposition, Execution, Fate, Invocation, Queue};
 use domain::event_type::{EventTypeNames, Source};
+use domain::id::{DeliveryId, EventId, SubscriptionId};
 use domain::ingest::{self, Answer, Idempotency, Request};
-use domain::limits::SWEEP_RELEASE_MAX;
+use domain::ledger::State;
+use domain::limits::{REDRIVE_PER_MINUTE_DEFAULT, SWEEP_RELEASE_MAX};
+use domain::redrive::{self, Pace};
 use domain::sweep;
 use domain::time::{Deadline, Timestamp};
 use futures_util::future::join_all;
@@ -18,6 +21,9 @@ use crate::chance::Chance;
 use crate::checker::Pair;
 use crate::poller::INVOCATION_MS;
 use crate::world::{Environment, Message};
+
+/// Dead letters that an operator tries again in one go, while there is trouble.
+const REDRIVEN_AT_ONCE: usize = 5;
 
 /// An environment, and what it does.
 pub(super) struct Slot<'a> {
@@ -33,6 +39,8 @@ pub(super) enum Role {
     Ingest,
     Delivery(Queue),
     Sweeper,
+    /// A person with the command line.
+    Operator,
 }
 
 /// A piece of work under way.
@@ -50,6 +58,7 @@ pub(super) enum Done {
     Ingested { events: Vec<String>, is_accepted: bool },
     Delivered { queue: Queue, records: Vec<(Message, Fate)> },
     Swept,
+    Redriven,
 }
 
 impl Slot<'_> {
@@ -63,6 +72,7 @@ impl Slot<'_> {
             Role::Delivery(Queue::Retries),
             Role::Sweeper,
             Role::Sweeper,
+            Role::Operator,
         ];
         let slot = |role| {
             let ahead_ms = chance.below_u64(plan.ahead_max_ms);
@@ -109,6 +119,10 @@ impl<'a> Simulation<'a> {
                 let is_due = self.world.next_sweep_at().is_some_and(|at| at <= self.world.now());
                 let sweeps = is_tick && is_due && (is_first || self.chance.happens(100));
                 sweeps.then(|| self.sweep(slot))
+            }
+            Role::Operator => {
+                let acts = is_tick && self.chance.happens(self.plan.redrives_per_mille);
+                if acts { self.redrive(REDRIVEN_AT_ONCE) } else { None }
             }
         }
     }
@@ -182,9 +196,36 @@ impl<'a> Simulation<'a> {
         self.new_task(Work::Sweep, Vec::new(), run)
     }
 
+    /// Tries some of the dead letters again, where there are any.
+    pub(super) fn redrive(&mut self, most: usize) -> Option<Task<'a>> {
+        let dead =
+            self.world.ledger().into_iter().filter(|item| matches!(item.state, State::Dead { .. }));
+        let mut dead = self.chance.shuffled(dead.collect());
+        dead.truncate(most);
+        if dead.is_empty() {
+            return None;
+        }
+        for item in &dead {
+            *self
+                .run
+                .history
+                .redriven
+                .entry(pair_of(&item.event.id, &item.subscription_id))
+                .or_default() += 1;
+        }
+        let ids: Vec<DeliveryId> = dead.into_iter().map(|item| item.delivery_id).collect();
+        let world = self.world;
+        let mut pace = Pace::new(world.now(), REDRIVE_PER_MINUTE_DEFAULT);
+        let run = async move {
+            redrive::run(&ids, &mut pace, world).await;
+            Done::Redriven
+        };
+        Some(self.new_task(Work::Redrive, Vec::new(), run))
+    }
+
     pub(super) fn conclude(&mut self, done: Done) {
         match done {
-            Done::Swept => {}
+            Done::Swept | Done::Redriven => {}
             Done::Ingested { events, is_accepted: true } => {
                 let now_ms = self.world.now().as_ms();
                 for event in &events {
@@ -221,10 +262,8 @@ impl<'a> Simulation<'a> {
         };
         for report in reports {
             if let Disposition::Held { .. } = report.disposition {
-                self.run.history.held.insert(Pair {
-                    event: report.event_id.as_str().to_owned(),
-                    subscription: report.subscription_id.as_str().to_owned(),
-                });
+                let held = pair_of(&report.event_id, &report.subscription_id);
+                self.run.history.held.insert(held);
             }
         }
         if let Fate::Settled(_) = fate {
@@ -255,4 +294,8 @@ impl<'a> Simulation<'a> {
     fn post_again(&mut self, events: Vec<String>) {
         self.plan.post_at(self.world.now().plus_ms(2_000), events);
     }
+}
+
+fn pair_of(event: &EventId, subscription: &SubscriptionId) -> Pair {
+    Pair { event: event.as_str().to_owned(), subscription: subscription.as_str().to_owned() }
 }

@@ -95,7 +95,7 @@ impl World {
         read.map_err(|Failed| OurFault::Ledger)
     }
 
-    pub(super) async fn put_breaker(
+    pub(super) async fn set_breaker(
         &self,
         key: &BreakerKey,
         breaker: &Breaker,
@@ -163,7 +163,7 @@ impl delivery::Ports for World {
         key: &BreakerKey,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.put_breaker(key, breaker).await
+        self.set_breaker(key, breaker).await
     }
 
     async fn post(&self, post: Post) -> Outcome {

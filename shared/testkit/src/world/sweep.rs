@@ -47,7 +47,7 @@ impl Ports for World {
         key: &BreakerKey,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.put_breaker(key, breaker).await
+        self.set_breaker(key, breaker).await
     }
 
     async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
