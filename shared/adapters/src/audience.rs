@@ -10,9 +10,8 @@ use domain::redrive::Audience;
 use domain::scope::Scope;
 use domain::subscription::Subscription;
 
-use crate::aws::sentence;
 use crate::item::s;
-use crate::subscriptions::Unreadable;
+use crate::subscriptions::{Unreadable, unreadable};
 
 /// Looks at single rows, afresh every time.
 pub struct Audiences {
@@ -42,14 +41,7 @@ impl Audiences {
             .projection_expression("pk, enabled")
             .send()
             .await;
-        let output = get.map_err(|error| {
-            tracing::error!(
-                scope = scope.key(),
-                error = sentence(&error),
-                "the subscriptions table could not be read"
-            );
-            Unreadable
-        })?;
+        let output = get.map_err(|error| unreadable(scope, &error))?;
         Ok(match output.item.as_ref().map(|row| row.get("enabled")) {
             None => Audience::Deleted,
             Some(Some(AttributeValue::Bool(true))) => Audience::Listening,

@@ -18,9 +18,8 @@ use domain::redrive::{Found, Page, Position, Revival};
 use domain::scope::Scope;
 use domain::time::Timestamp;
 
-use crate::aws::sentence;
 use crate::item::{Fields, n, s};
-use crate::ledger::{DEAD, HELD, PENDING, Unavailable, history};
+use crate::ledger::{DEAD, HELD, PENDING, Unavailable, history, unavailable};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -215,15 +214,6 @@ fn range(filter: &Filter) -> (AttributeValue, AttributeValue) {
     let until = filter.until.unwrap_or(END_OF_TIME).min(END_OF_TIME).as_ms();
     // A range that is the wrong way round is an error of DynamoDB's; ours is an empty list.
     (n(since.min(until)), n(until))
-}
-
-fn unavailable(operation: &'static str, error: &(impl std::error::Error + 'static)) -> Unavailable {
-    tracing::error!(
-        operation,
-        error = sentence(error),
-        "the deliveries table could not be read or written"
-    );
-    Unavailable
 }
 
 fn entry(item: &Item) -> Option<Entry> {

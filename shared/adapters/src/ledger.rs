@@ -210,7 +210,10 @@ impl Ledger {
     }
 }
 
-fn unavailable(operation: &'static str, error: &(impl std::error::Error + 'static)) -> Unavailable {
+pub(crate) fn unavailable(
+    operation: &'static str,
+    error: &(impl std::error::Error + 'static),
+) -> Unavailable {
     tracing::error!(
         operation,
         error = sentence(error),

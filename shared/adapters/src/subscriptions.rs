@@ -132,16 +132,18 @@ impl SubscriptionTable {
             .send();
         let mut rows = Vec::new();
         while let Some(row) = pages.next().await {
-            let row = row.map_err(|error| {
-                tracing::error!(
-                    scope = scope.key(),
-                    error = sentence(&error),
-                    "the subscriptions table could not be read"
-                );
-                Unreadable
-            })?;
+            let row = row.map_err(|error| unreadable(scope, &error))?;
             rows.push(to_json(row));
         }
         Ok(rows)
     }
+}
+
+pub(crate) fn unreadable(scope: &Scope, error: &(impl std::error::Error + 'static)) -> Unreadable {
+    tracing::error!(
+        scope = scope.key(),
+        error = sentence(error),
+        "the subscriptions table could not be read"
+    );
+    Unreadable
 }
