@@ -292,10 +292,11 @@ impl Breaker {
         self.failing_since.filter(is_hopeless)
     }
 
-    /// What stands in for an item that cannot be read: closed, with deliveries that may be held.
+    /// What stands in for an item that cannot be read: closed, to be looked at by the sweeper, since
+    /// it may hold deliveries.
     #[must_use]
     pub fn unreadable(revision: u64) -> Self {
-        Self { revision, ..Self::default().draining(Timestamp::from_ms(0)) }
+        Self { check_at: Some(Timestamp::from_ms(0)), revision, ..Self::default() }
     }
 
     /// What the step from here to `next` is, for those who want to hear of it.
@@ -333,14 +334,17 @@ impl Breaker {
     /// held late, by somebody with another clock, or seen late by an index that lags.
     #[must_use]
     pub fn released(&self, is_empty: bool, now: Timestamp) -> Option<Self> {
-        let resting_since = match self.phase {
-            Phase::Closed { draining_since, .. } => draining_since.unwrap_or(now),
-            Phase::Open { until, .. } => until,
-            Phase::HalfOpen { probe_until, .. } => probe_until,
+        let (phase, resting_since) = match self.phase {
+            Phase::Closed { failures, window, draining_since } => {
+                let since = draining_since.unwrap_or(now);
+                (Phase::Closed { failures, window, draining_since: Some(since) }, since)
+            }
+            Phase::Open { until, .. } => (self.phase, until),
+            Phase::HalfOpen { probe_until, .. } => (self.phase, probe_until),
         };
         let age_ms = if is_empty { now.since_ms(resting_since) } else { 0 };
         let check_at = now.plus_ms(age_ms.max(CHECK_EVERY_MS));
-        let next = self.next(self.phase, self.failing_since, Some(check_at));
+        let next = self.next(phase, self.failing_since, Some(check_at));
         (age_ms < BREAKER_LINGER_MS).then_some(next)
     }
 
