@@ -160,7 +160,11 @@ fn log(report: &Report) {
     let outcome = outcome.map(|outcome| outcome.to_string());
     let (kind, scope) = (kind.name(), scope.key());
     match disposition {
-        Disposition::Delivered | Disposition::InLedger | Disposition::Retrying { .. } => {
+        Disposition::InLedger => tracing::info!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, "a record came a second time"
+        ),
+        Disposition::Delivered | Disposition::Retrying { .. } => {
             tracing::info!(
                 %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
                 state, next_at_ms, "an attempt was made"

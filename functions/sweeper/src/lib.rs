@@ -36,6 +36,7 @@ pub async fn handle(
             "unconfirmed": swept.unconfirmed,
             "breakers": swept.breakers,
             "released": swept.released,
+            "unreadable": swept.unreadable,
             "isComplete": swept.is_complete,
         })),
         Some(fault) => Err(SweepFailed(fault)),
@@ -44,8 +45,18 @@ pub async fn handle(
 
 /// One wide line a sweep.
 fn log(swept: &Swept, elapsed_ms: u64) {
-    let Swept { due, woken, taken, unconfirmed, breakers, released, oldest_ms, is_complete, fault } =
-        *swept;
+    let Swept {
+        due,
+        woken,
+        taken,
+        unconfirmed,
+        breakers,
+        released,
+        unreadable,
+        oldest_ms,
+        is_complete,
+        fault,
+    } = *swept;
     let fault = fault.map(|fault| fault.to_string());
     if fault.is_some() || !is_complete {
         tracing::warn!(
@@ -55,6 +66,7 @@ fn log(swept: &Swept, elapsed_ms: u64) {
             unconfirmed,
             breakers,
             released,
+            unreadable,
             oldest_ms,
             is_complete,
             fault,
@@ -69,6 +81,7 @@ fn log(swept: &Swept, elapsed_ms: u64) {
             unconfirmed,
             breakers,
             released,
+            unreadable,
             oldest_ms,
             elapsed_ms,
             "swept"

@@ -51,10 +51,11 @@ impl Breakers {
         Ok(output.item.as_ref().map(read).unwrap_or_default())
     }
 
-    /// Writes a breaker, if the one that is there has the revision before it.
+    /// Writes a breaker, if the one that is there still has the revision of `from`.
     pub async fn write(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, Unavailable> {
         // The SDK repeats a call whose answer got lost. By its token a writer knows its own item.
@@ -65,15 +66,15 @@ impl Breakers {
             .table_name(&self.table)
             .set_item(Some(to_item(key, breaker, &writer)?))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let put = if breaker.revision == 1 {
-            // Not there, or there without a revision that anybody could go by.
-            put.condition_expression(
-                "attribute_not_exists(revision) OR NOT attribute_type(revision, :number)",
-            )
-            .expression_attribute_values(":number", s("N"))
+        let put = if *from == Breaker::default() {
+            put.condition_expression("attribute_not_exists(pk)")
+        } else if from.revision == 0 {
+            // There, without a revision that anybody could go by.
+            put.condition_expression("NOT attribute_type(revision, :number)")
+                .expression_attribute_values(":number", s("N"))
         } else {
-            put.condition_expression("revision = :before")
-                .expression_attribute_values(":before", n(breaker.revision - 1))
+            put.condition_expression("revision = :from")
+                .expression_attribute_values(":from", n(from.revision))
         };
         match put.send().await {
             Ok(_) => Ok(BreakerWrite::Written),

@@ -1,4 +1,5 @@
-//! The index `due` of the `deliveries` table, as the sweeper reads and marks it.
+//! The index `due` of the `deliveries` table, as the sweeper reads it, and what it does to the items
+//! that it finds there: mark, release, give up.
 
 use std::collections::HashMap;
 
@@ -7,14 +8,14 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::breaker::BreakerKey;
 use domain::id::{DeliveryId, SubscriptionId};
-use domain::ledger::{BREAKER_BUCKET, due_bucket, held_bucket};
+use domain::ledger::{BREAKER_BUCKET, Reason, State, due_bucket, expires_at_s, held_bucket};
 use domain::limits::SWEEP_PAGE_ITEMS;
 use domain::sweep::{DueItem, Page, Position};
 use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::item::{Fields, held, n, s};
-use crate::ledger::{HELD, PENDING, Unavailable};
+use crate::ledger::{DEAD, HELD, PENDING, Unavailable, unavailable};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -33,8 +34,7 @@ impl DueIndex {
         Self { client, table }
     }
 
-    /// A page of a bucket: due at `now`, with no wake-up under way then, oldest first. An entry
-    /// that cannot be read is passed over and logged; it stays where it is.
+    /// A page of a bucket: due at `now`, with no wake-up under way then, oldest first.
     pub async fn page(
         &self,
         bucket: u64,
@@ -47,7 +47,8 @@ impl DueIndex {
             .table_name(&self.table)
             .index_name(INDEX)
             .key_condition_expression("dueBucket = :bucket AND nextAt <= :now")
-            .filter_expression("wokenUntil < :now")
+            // So put, it also finds those whose `wokenUntil` is missing, or no number.
+            .filter_expression("NOT wokenUntil >= :now")
             .expression_attribute_values(":bucket", n(bucket))
             .expression_attribute_values(":now", n(now.as_ms()))
             .set_exclusive_start_key(after.map(|position| key_of(bucket, position)))
@@ -64,7 +65,7 @@ impl DueIndex {
             // Without it, what is behind would go unseen.
             Some(key) => Some(position_of(key).ok_or(Unavailable)?),
         };
-        Ok(Page { items: items.iter().filter_map(due_item).collect(), next })
+        Ok(page_of(&items, next))
     }
 
     /// The breakers whose time has come at `now`, earliest first, at most this many. A key that
@@ -86,10 +87,13 @@ impl DueIndex {
     }
 
     /// The held deliveries of a subscription, those held longest first, at most this many.
-    pub async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, Unavailable> {
-        let end_of_time = Timestamp::from_ms(u64::from(u32::MAX) * 1_000_000);
-        let entries = self.entries(held_bucket(key), end_of_time, most).await?;
-        Ok(entries.iter().filter_map(due_item).collect())
+    pub async fn held(&self, key: &BreakerKey, most: usize) -> Result<Page, Unavailable> {
+        // One more, to know whether there are more.
+        let mut entries = self.entries(held_bucket(key), Timestamp::LAST, most + 1).await?;
+        let is_end = entries.len() <= most;
+        entries.truncate(most);
+        let next = entries.last().filter(|_| !is_end).and_then(position_of);
+        Ok(page_of(&entries, next))
     }
 
     /// The first entries of a partition up to a moment.
@@ -155,6 +159,37 @@ impl DueIndex {
         })
     }
 
+    /// Makes an item that cannot be read a dead letter, kept for redrive like any other.
+    pub async fn give_up(
+        &self,
+        delivery_id: &DeliveryId,
+        now: Timestamp,
+    ) -> Result<(), Unavailable> {
+        let state = State::Dead { reason: Reason::Unreadable };
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(delivery_id.as_str()))
+            .update_expression(
+                "SET #state = :dead, reason = :reason, updatedAt = :now, #ttl = :ttl \
+                 REMOVE dueBucket, nextAt, wokenUntil, leaseUntil, leaseToken",
+            )
+            .condition_expression("attribute_exists(dueBucket)")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_values(":dead", s(DEAD))
+            .expression_attribute_values(":reason", s(Reason::Unreadable.to_string()))
+            .expression_attribute_values(":now", n(now.as_ms()))
+            .expression_attribute_values(":ttl", n(expires_at_s(&state, now).unwrap_or_default()))
+            .send()
+            .await;
+        // Where the condition did not hold, it has moved on.
+        let _is_there = held(update, UpdateItemError::is_conditional_check_failed_exception)
+            .map_err(|error| unavailable("give up", &error))?;
+        Ok(())
+    }
+
     /// Notes that a wake-up of the item is under way, if the item still stands as it was found.
     pub async fn mark(&self, item: &DueItem, woken_until: Timestamp) -> Result<bool, Unavailable> {
         let found = item.woken_until.map_or(0, Timestamp::as_ms);
@@ -181,15 +216,21 @@ impl DueIndex {
     }
 }
 
-/// An entry of the index; one that cannot be read is passed over and logged, and stays.
-fn due_item(item: &Item) -> Option<DueItem> {
-    let due = read_due_item(item);
-    if due.is_none() {
-        let fields = Fields(item);
-        let delivery_id = fields.str("pk");
-        tracing::error!(delivery_id, "an entry of the index `due` cannot be read");
+/// Entries of the index. Those that cannot be read are told by their keys, and logged.
+fn page_of(entries: &[Item], next: Option<Position>) -> Page {
+    let mut page = Page { next, ..Page::default() };
+    for entry in entries {
+        if let Some(item) = read_due_item(entry) {
+            page.items.push(item);
+            continue;
+        }
+        let fields = Fields(entry);
+        let key = fields.str("pk");
+        tracing::error!(delivery_id = key, "an entry of the index `due` cannot be read");
+        let delivery_id = key.and_then(|key| DeliveryId::try_from(key.to_owned()).ok());
+        page.unreadable.extend(delivery_id);
     }
-    due
+    page
 }
 
 fn read_due_item(item: &Item) -> Option<DueItem> {

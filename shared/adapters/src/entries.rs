@@ -29,9 +29,6 @@ const INDEX: &str = "bySubscription";
 const LISTED: &str = "pk, #state, attempt, nextAt, reason, subscriptionId, #scope, eventId, \
                       lastOutcome, createdAt, updatedAt";
 
-/// No item is written later: the end of the year 9999.
-const END_OF_TIME: Timestamp = Timestamp::from_ms(253_402_300_799_999);
-
 /// The ledger's entries.
 pub struct Entries {
     client: Client,
@@ -211,7 +208,7 @@ fn is_ours(item: &Item, revival: &Revival, history: &str) -> bool {
 
 fn range(filter: &Filter) -> (AttributeValue, AttributeValue) {
     let since = filter.since.map_or(0, Timestamp::as_ms);
-    let until = filter.until.unwrap_or(END_OF_TIME).min(END_OF_TIME).as_ms();
+    let until = filter.until.unwrap_or(Timestamp::LAST).min(Timestamp::LAST).as_ms();
     // A range that is the wrong way round is an error of DynamoDB's; ours is an empty list.
     (n(since.min(until)), n(until))
 }

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::delivery::Trouble;
 use domain::event_type::EventTypeNames;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use domain::scope::Scope;
@@ -102,6 +103,33 @@ impl SubscriptionTable {
                 tracing::error!(error = sentence(error), "a subscription could not be disabled");
             })
             .unwrap_or(false)
+    }
+
+    /// Writes or removes `troubledAt`, if the row still has this endpoint. What could not be written
+    /// is logged, and that is all.
+    pub async fn note_trouble(&self, subscription: &Subscription, trouble: Trouble) {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(subscription.scope.key()))
+            .key("sk", s(subscription.sort_key()))
+            .expression_attribute_values(":endpoint", s(&subscription.endpoint));
+        let update = match trouble {
+            Trouble::Begins => update
+                .update_expression("SET troubledAt = :now")
+                .condition_expression("endpoint = :endpoint")
+                .expression_attribute_values(":now", n(clock::now().as_ms())),
+            Trouble::Ends => update
+                .update_expression("REMOVE troubledAt")
+                .condition_expression("endpoint = :endpoint AND attribute_exists(troubledAt)"),
+        };
+        let update = update.send().await;
+        *self.slot(&subscription.scope).lock().await = None;
+        let noted = held(update, UpdateItemError::is_conditional_check_failed_exception);
+        if let Err(error) = noted {
+            tracing::warn!(error = sentence(&error), "a subscription's trouble was not noted");
+        }
     }
 
     fn is_fresh(&self, read: &Read, now: Timestamp) -> bool {

@@ -19,59 +19,22 @@
 //! remembers of it stands in [`memory`]. A subscription that never fails has no such item, and
 //! nothing is read or written for it.
 
+mod key;
 pub mod memory;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
-use crate::id::SubscriptionId;
 use crate::limits::{
     BREAKER_DISABLE_AFTER_MS, BREAKER_DISABLE_OPENINGS_MIN, BREAKER_FAILURES_MAX,
     BREAKER_LINGER_MS, BREAKER_OPEN_MAX_MS, BREAKER_OPEN_MS, BREAKER_PROBE_MS,
     BREAKER_WINDOW_ATTEMPTS_MIN, BREAKER_WINDOW_FAILURES_MIN_PERCENT, BREAKER_WINDOW_MS,
     DRAIN_RELEASE_MAX, DRAIN_RELEASE_START,
 };
-use crate::scope::Scope;
 use crate::time::Timestamp;
 
-/// Whose breaker it is. A subscription's ID is unique in its scope only.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct BreakerKey {
-    /// The subscription's scope.
-    pub scope: Scope,
-    /// The subscription.
-    pub subscription_id: SubscriptionId,
-}
-
-const PREFIX: &str = "BREAKER#";
-
-impl BreakerKey {
-    /// The breaker of this subscription.
-    #[must_use]
-    pub fn new(scope: &Scope, subscription_id: &SubscriptionId) -> Self {
-        Self { scope: scope.clone(), subscription_id: subscription_id.clone() }
-    }
-
-    /// Reads a key of the ledger's table, `BREAKER#<scope key>#<subscription ID>`.
-    #[must_use]
-    pub fn parse(key: &str) -> Option<Self> {
-        let (scope, subscription_id) = key.strip_prefix(PREFIX)?.rsplit_once('#')?;
-        Some(Self {
-            scope: Scope::try_from(scope.to_owned()).ok()?,
-            subscription_id: SubscriptionId::parse(subscription_id).ok()?,
-        })
-    }
-}
-
-/// The key in the ledger's table.
-impl fmt::Display for BreakerKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{PREFIX}{}#{}", self.scope.key(), self.subscription_id)
-    }
-}
+pub use key::BreakerKey;
 
 /// Where a subscription's breaker stands. The default is closed, with nothing to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +48,8 @@ pub struct Breaker {
     /// When the sweeper is to look at it; `None` when there is nothing for it to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub check_at: Option<Timestamp>,
-    /// Changes with every write; 0 has never been written.
+    /// Changes with every write; 0 has never been written, and the first is a moment, so that none
+    /// of a breaker that was forgotten comes again.
     pub revision: u64,
 }
 
@@ -207,12 +171,17 @@ impl Breaker {
     pub fn admits(&self, now: Timestamp) -> Admission {
         match self.phase {
             Phase::Closed { .. } => Admission::Pass,
-            Phase::Open { until, .. } if now < until => Admission::Hold,
-            Phase::HalfOpen { probe_until, .. } if now < probe_until => Admission::Hold,
+            // A moment that nobody can have meant is over.
+            Phase::Open { until, .. } if now < until && until <= latest(now) => Admission::Hold,
+            Phase::HalfOpen { probe_until, .. }
+                if now < probe_until && probe_until <= latest(now) =>
+            {
+                Admission::Hold
+            }
             Phase::Open { openings, .. } | Phase::HalfOpen { openings, .. } => {
                 let probe_until = now.plus_ms(BREAKER_PROBE_MS);
                 let phase = Phase::HalfOpen { probe_until, openings };
-                Admission::Probe(self.next(phase, self.failing_since, Some(probe_until)))
+                Admission::Probe(self.next(phase, self.failing_since, Some(probe_until), now))
             }
         }
     }
@@ -229,20 +198,20 @@ impl Breaker {
         if failures >= BREAKER_FAILURES_MAX || window.is_bad() {
             let until = now.plus_ms(BREAKER_OPEN_MS);
             let phase = Phase::Open { until, openings: 1 };
-            return Some(self.next(phase, failing_since, Some(until)));
+            return Some(self.next(phase, failing_since, Some(until), now));
         }
         let phase = Phase::Closed { failures, window, draining_since };
-        Some(self.next(phase, failing_since, self.check_at))
+        Some(self.next(phase, failing_since, self.check_at, now))
     }
 
     /// After an attempt succeeded. `None` when it changes nothing that is worth a write.
     #[must_use]
-    pub fn succeeded(&self) -> Option<Self> {
+    pub fn succeeded(&self, now: Timestamp) -> Option<Self> {
         match self.phase {
             Phase::Closed { failures: 1.., window, draining_since } => {
                 let window = Window { attempts: window.attempts.saturating_add(1), ..window };
                 let phase = Phase::Closed { failures: 0, window, draining_since };
-                Some(self.next(phase, None, self.check_at))
+                Some(self.next(phase, None, self.check_at, now))
             }
             // An attempt that had begun before it opened says nothing about now.
             Phase::Closed { .. } | Phase::Open { .. } | Phase::HalfOpen { .. } => None,
@@ -264,13 +233,13 @@ impl Breaker {
         }
         let until = now.plus_ms(open_ms(openings));
         let phase = Phase::Open { until, openings: openings.saturating_add(1) };
-        Some(self.next(phase, self.failing_since, Some(until)))
+        Some(self.next(phase, self.failing_since, Some(until), now))
     }
 
-    /// After its subscription has ended: nothing will be attempted any more, and what is held is to
-    /// become dead letters. `None` when nothing is held.
+    /// After it was found that nothing can be attempted any more: what is held is let go, to become
+    /// dead letters. `None` when nothing is held.
     #[must_use]
-    pub fn ended(&self, now: Timestamp) -> Option<Self> {
+    pub fn let_go(&self, now: Timestamp) -> Option<Self> {
         match self.phase {
             Phase::Closed { .. } => None,
             Phase::Open { .. } | Phase::HalfOpen { .. } => Some(self.draining(now)),
@@ -328,7 +297,7 @@ impl Breaker {
     }
 
     /// After the sweeper has released deliveries; `is_empty` when there was nothing more to
-    /// release. `None` when nothing has been held for a day: the item may go.
+    /// release. `None` when nothing has been held for long: the item may go.
     ///
     /// A breaker with nothing held is looked at again after twice its age: a delivery may have been
     /// held late, by somebody with another clock, or seen late by an index that lags.
@@ -344,7 +313,7 @@ impl Breaker {
         };
         let age_ms = if is_empty { now.since_ms(resting_since) } else { 0 };
         let check_at = now.plus_ms(age_ms.max(CHECK_EVERY_MS));
-        let next = self.next(phase, self.failing_since, Some(check_at));
+        let next = self.next(phase, self.failing_since, Some(check_at), now);
         (age_ms < BREAKER_LINGER_MS).then_some(next)
     }
 
@@ -364,7 +333,7 @@ impl Breaker {
     fn draining(&self, now: Timestamp) -> Self {
         let window = Window { began_at: now, attempts: 0, failures: 0 };
         let phase = Phase::Closed { failures: 0, window, draining_since: Some(now) };
-        self.next(phase, None, Some(now))
+        self.next(phase, None, Some(now), now)
     }
 
     fn next(
@@ -372,8 +341,10 @@ impl Breaker {
         phase: Phase,
         failing_since: Option<Timestamp>,
         check_at: Option<Timestamp>,
+        now: Timestamp,
     ) -> Self {
-        Self { phase, failing_since, check_at, revision: self.revision + 1 }
+        let revision = if self.revision == 0 { now.as_ms() } else { self.revision + 1 };
+        Self { phase, failing_since, check_at, revision }
     }
 }
 
@@ -381,11 +352,15 @@ impl Breaker {
 const CHECK_EVERY_MS: u64 = 45_000;
 const MINUTE_MS: u64 = 60_000;
 
+/// The latest end of a phase that can be meant, with some minutes for clocks that differ.
+fn latest(now: Timestamp) -> Timestamp {
+    now.plus_ms(BREAKER_OPEN_MAX_MS + 10 * MINUTE_MS)
+}
+
 /// How long a breaker stays open that has opened this often already: a minute, doubling to half
 /// an hour.
 fn open_ms(openings: u32) -> u64 {
-    let doubled = BREAKER_OPEN_MS.checked_shl(openings.min(16)).unwrap_or(u64::MAX);
-    doubled.min(BREAKER_OPEN_MAX_MS)
+    (BREAKER_OPEN_MS << openings.min(16)).min(BREAKER_OPEN_MAX_MS)
 }
 
 /// How many held deliveries are released a minute, this long after the breaker closed: few at

@@ -66,13 +66,22 @@ pub trait Ports: Sync {
         ended: Ended,
     ) -> impl Future<Output = bool> + Send;
 
+    /// Says in a subscription's row that it is in trouble, or no more, if the row still has the
+    /// endpoint in question. Best effort.
+    fn note_trouble(
+        &self,
+        subscription: &Subscription,
+        trouble: Trouble,
+    ) -> impl Future<Output = ()> + Send;
+
     /// A subscription's breaker; the default when there is no item of it.
     fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
 
-    /// Writes a breaker, if the one that is there has the revision before it.
+    /// Writes a breaker, if the one that is there still has the revision of `from`.
     fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
 
@@ -199,6 +208,12 @@ impl Invocation {
         self.deadline.is_none_or(|end| end.left_ms(now) >= ms)
     }
 
+    /// As if it ended when half of what is left has passed.
+    pub(crate) fn first_half(self, now: Timestamp) -> Self {
+        let half = |end: Deadline| Deadline::at(now.plus_ms(end.left_ms(now) / 2));
+        Self { deadline: self.deadline.map(half) }
+    }
+
     /// The deadline of an attempt that starts now and may take this long; `None` when it could not
     /// end, and be written down, before the invocation does. Such an attempt is not started.
     fn attempt_deadline(self, now: Timestamp, timeout_ms: u32) -> Option<Deadline> {
@@ -294,6 +309,16 @@ impl Ended {
     }
 }
 
+/// Whether a subscription's breaker has opened. Its row says so to all environments, which read it
+/// anyway: they then look at the breaker itself before a first attempt, and tell it of successes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// It has opened.
+    Begins,
+    /// It is closed again.
+    Ends,
+}
+
 /// Where an attempt leaves its delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Disposition {
@@ -311,8 +336,8 @@ pub enum Disposition {
     },
     /// It is a dead letter.
     Dead(Reason),
-    /// The attempt failed, and the ledger had an item of the delivery already: the record reached
-    /// us a second time. What the item says counts.
+    /// The ledger had an item of the delivery already: the record reached us a second time. What
+    /// the item says counts.
     InLedger,
 }
 

@@ -162,7 +162,7 @@ pub fn held_bucket(key: &BreakerKey) -> u64 {
     (1 << 48) + bits
 }
 
-/// When `DynamoDB` may forget an item, in epoch seconds. A pending one never.
+/// When `DynamoDB` may forget an item, in epoch seconds. One that waits never.
 #[must_use]
 pub fn expires_at_s(state: &State, now: Timestamp) -> Option<u64> {
     match state {

@@ -114,22 +114,24 @@ pub const BREAKER_PROBE_MS: u64 = 60_000;
 pub const BREAKER_STALENESS_MAX_MS: u64 = 10_000;
 /// Breakers that an execution environment remembers at once.
 pub const BREAKERS_REMEMBERED_MAX: usize = 10_000;
-/// How often a change of a breaker is tried against somebody else's.
-pub const BREAKER_WRITES_MAX: usize = 3;
+/// How often a change of a breaker is tried against somebody else's: a batch in which all fail opens
+/// it.
+pub const BREAKER_WRITES_MAX: usize = 6;
 /// What must be left of an invocation for a breaker to be written: what is owed to deliveries
 /// comes first.
 pub const BREAKER_RESERVE_MS: u64 = 2_000;
-/// How long a breaker is looked after once nothing is held any more.
-pub const BREAKER_LINGER_MS: u64 = 24 * 60 * 60 * 1_000;
+/// How long a breaker is looked after once nothing is held any more: longer than the longest wait
+/// between two attempts.
+pub const BREAKER_LINGER_MS: u64 = 36 * 60 * 60 * 1_000;
 /// A subscription is disabled after nothing but failures for this long …
 pub const BREAKER_DISABLE_AFTER_MS: u64 = 5 * 24 * 60 * 60 * 1_000;
 /// … of which this many were probes, so that a quiet subscription is not judged by two attempts.
 pub const BREAKER_DISABLE_OPENINGS_MIN: u32 = 24;
 
-/// Held deliveries of one subscription that are released in the first minute after its breaker
-/// closed; twice as many in each minute after it.
+/// Held deliveries of one subscription that a tick of the sweeper releases in the first minute after
+/// its breaker closed; twice as many in each minute after it.
 pub const DRAIN_RELEASE_START: usize = 60;
-/// The most that are released of one subscription in a minute.
+/// The most that a tick releases of one subscription.
 pub const DRAIN_RELEASE_MAX: usize = 3_000;
 /// Breakers that one sweep looks at.
 pub const SWEEP_BREAKERS_MAX: usize = 500;
@@ -203,6 +205,9 @@ pub const CLAIM_ARRAY_MAX: usize = 32;
 const _: () = assert!(SWEEP_MARK_MS > WAKE_UP_LOST_MS);
 const _: () = assert!(BREAKER_PROBE_MS > 30_000, "a probe ends before another takes its place");
 const _: () = assert!(BREAKER_STALENESS_MAX_MS < BREAKER_OPEN_MS);
+const _: () =
+    assert!(BREAKER_LINGER_MS > 24 * 60 * 60 * 1_000 * 6 / 5, "the longest wait, jittered");
+const _: () = assert!(BREAKER_WRITES_MAX > BREAKER_FAILURES_MAX as usize);
 const _: () = assert!(DRAIN_RELEASE_MAX < SWEEP_RELEASE_MAX / 2, "fresh retries have their share");
 const _: () = assert!(
     REDRIVE_PER_MINUTE_MAX as usize + DRAIN_RELEASE_MAX < SWEEP_RELEASE_MAX / 2,

@@ -39,6 +39,8 @@ pub struct Subscription {
     pub endpoint: String,
     /// Whether it is served at all.
     pub enabled: bool,
+    /// Whether its breaker has opened lately: `troubledAt` is there. We write it, not its owner.
+    pub is_troubled: bool,
     /// Which event types of the category; all of them when the row says nothing.
     pub event_types: Option<BTreeSet<EventType>>,
     /// What notifications are signed with.
@@ -155,12 +157,14 @@ impl Subscription {
             Category::UserDataChange | Category::TransactionalEmail => None,
         };
         let retry = read_retry(&mut row)?;
+        let is_troubled = row.take("troubledAt").is_some();
         Ok(Self {
             id,
             scope: scope.clone(),
             category,
             endpoint,
             enabled,
+            is_troubled,
             event_types,
             signing_algorithm,
             retry,

@@ -57,10 +57,11 @@ pub trait Ports: Sync {
     /// A breaker; the default when there is none.
     fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
 
-    /// Writes a breaker, if the one that is there has the revision before it.
+    /// Writes a breaker, if the one that is there still has the revision of `from`.
     fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
 
@@ -77,7 +78,14 @@ pub trait Ports: Sync {
         &self,
         key: &BreakerKey,
         most: usize,
-    ) -> impl Future<Output = Result<Vec<DueItem>, OurFault>> + Send;
+    ) -> impl Future<Output = Result<Page, OurFault>> + Send;
+
+    /// Makes an item that cannot be read a dead letter, with the reason for that.
+    fn give_up(
+        &self,
+        delivery_id: &DeliveryId,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
 
     /// Makes a held delivery a pending one that is due `now`, with a wake-up under way until then,
     /// if it still stands as it was found. `false` when it does not.
@@ -126,7 +134,9 @@ pub struct Position {
 pub struct Page {
     /// Items, oldest first.
     pub items: Vec<DueItem>,
-    /// Where the next page begins; `None` at the end of the bucket.
+    /// Items that cannot be read, but for their keys.
+    pub unreadable: Vec<DeliveryId>,
+    /// Where the next page begins; `None` at the end.
     pub next: Option<Position>,
 }
 
@@ -145,6 +155,8 @@ pub struct Swept {
     pub breakers: usize,
     /// Deliveries that were held and are held no more; their wake-ups are counted too.
     pub released: usize,
+    /// Items that could not be read, and are dead letters now.
+    pub unreadable: usize,
     /// How long the oldest item had been due, in milliseconds.
     pub oldest_ms: u64,
     /// Whether everything that was due was looked at: the cap, the pages and the time sufficed.
@@ -167,7 +179,7 @@ pub fn woken_until(next_at: Timestamp, written_at: Timestamp) -> Option<Timestam
 pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports) -> Swept {
     let started_at = ports.now();
     let mut swept = Swept { is_complete: true, ..Swept::default() };
-    release::run(invocation, release_max / 2, &mut swept, ports).await;
+    release::run(invocation.first_half(started_at), release_max / 2, &mut swept, ports).await;
     let mut open: Vec<(u64, Option<Position>)> =
         (0..DUE_BUCKETS).map(|bucket| (bucket, None)).collect();
     for _ in 0..SWEEP_PAGES_MAX {
@@ -179,6 +191,7 @@ pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports)
         for ((bucket, _), page) in open.into_iter().zip(pages) {
             match page {
                 Ok(page) => {
+                    swept.give_up(&page.unreadable, ports).await;
                     found.extend(page.items);
                     next.extend(page.next.map(|position| (bucket, Some(position))));
                 }
@@ -240,6 +253,16 @@ async fn wake(
 }
 
 impl Swept {
+    /// Makes dead letters of what cannot be read: it would be found again and again.
+    async fn give_up(&mut self, unreadable: &[DeliveryId], ports: &impl Ports) {
+        for delivery_id in unreadable {
+            match ports.give_up(delivery_id, ports.now()).await {
+                Ok(()) => self.unreadable += 1,
+                Err(fault) => self.fault = self.fault.or(Some(fault)),
+            }
+        }
+    }
+
     /// Sends wake-ups and counts them.
     async fn send(&mut self, items: &[DueItem], ports: &impl Ports) {
         if items.is_empty() {

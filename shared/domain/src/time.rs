@@ -12,6 +12,9 @@ use time::format_description::well_known::Rfc3339;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// The last moment of the year 9999: nothing that we keep is later.
+    pub const LAST: Self = Self(253_402_300_799_999);
+
     /// From milliseconds since the epoch.
     #[must_use]
     pub const fn from_ms(epoch_ms: u64) -> Self {
@@ -60,9 +63,8 @@ impl Timestamp {
     /// As RFC 3339 in UTC, to the millisecond; the last moment of the year 9999 for what is later.
     #[must_use]
     pub fn to_rfc3339(self) -> String {
-        const LAST_MS: u64 = 253_402_300_799_999;
-        let at =
-            OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0.min(LAST_MS)) * 1_000_000);
+        let at_ms = i128::from(self.min(Self::LAST).0);
+        let at = OffsetDateTime::from_unix_timestamp_nanos(at_ms * 1_000_000);
         let text = at.ok().and_then(|at| at.format(&Rfc3339).ok());
         text.unwrap_or_else(|| self.0.to_string())
     }

@@ -95,7 +95,7 @@ fn cover(total: &Total, out: &mut impl std::io::Write) -> std::io::Result<bool> 
         let (work, at) = place;
         writeln!(out, "  {work:?} cut off {at:?}: {count} times")?;
     }
-    writeln!(out, "{} awaits, each a crash point.", total.awaits.len())?;
+    writeln!(out, "{} awaits, cut off as often as it says.", total.awaits.len())?;
     Ok(rare)
 }
 

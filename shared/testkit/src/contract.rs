@@ -25,6 +25,7 @@ pub use breaker::{
     a_breaker_is_written_by_compare_and_set,
     a_held_delivery_that_is_released_is_claimed_at_its_attempt,
     a_held_item_is_claimed_by_nobody_and_released_once, an_item_is_marked_once_as_it_was_found,
+    an_item_that_is_given_up_is_found_no_more, what_is_held_has_an_end,
     what_is_held_is_found_longest_first_and_by_its_own_breaker,
 };
 
@@ -92,6 +93,8 @@ macro_rules! ledger_contract {
             a_held_item_is_claimed_by_nobody_and_released_once
             what_is_held_is_found_longest_first_and_by_its_own_breaker
             a_held_delivery_that_is_released_is_claimed_at_its_attempt
+            what_is_held_has_an_end
+            an_item_that_is_given_up_is_found_no_more
             a_breaker_is_written_by_compare_and_set
             a_breaker_is_due_when_it_says_so
             a_breaker_is_forgotten_as_it_stands

@@ -175,3 +175,18 @@ fn the_laptop_s_settings_are_those_of_the_template() {
         assert_eq!(written.get(name.as_str()), Some(&expected), "{name}");
     }
 }
+
+#[test]
+fn what_is_counted_is_what_is_logged() {
+    let template = read("template.yaml");
+    let patterns: Vec<&str> = template
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("FilterPattern: '{ $.message = \""))
+        .filter_map(|rest| rest.strip_suffix("\" }'"))
+        .collect();
+    assert_eq!(patterns, ["a subscription is disabled"]);
+    let delivery = read("functions/delivery/src/lib.rs");
+    for pattern in patterns {
+        assert!(delivery.contains(&format!("\"{pattern}\"")), "nobody logs {pattern:?}");
+    }
+}

@@ -5,15 +5,17 @@ use std::collections::BTreeMap;
 use adapters::aws::{self, CallLimits};
 use adapters::ports::{DeliveryPorts, RedrivePorts, SweepPorts};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::delivery::Ports;
+use domain::breaker::Breaker;
+use domain::delivery::{BreakerWrite, Invocation, Ports, Recorded};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::DeliveryId;
-use domain::ledger::due_bucket;
+use domain::ledger::{LedgerItem, State, due_bucket};
 use domain::time::Timestamp;
 use domain::{redrive, sweep};
 use local::{Local, Options};
 use testkit::contract::Subject;
+use testkit::samples::{breaker_key, pending_item};
 
 struct RealLedger {
     local: Local,
@@ -90,3 +92,40 @@ impl Subject for RealLedger {
 }
 
 testkit::ledger_contract!(RealLedger::start());
+
+#[tokio::test]
+async fn entries_of_the_index_that_cannot_be_read_become_dead_letters_with_that_reason() {
+    let real = RealLedger::start().await;
+    let since = Timestamp::from_ms(1_000);
+    let pending = pending_item("pending", since, 0);
+    let by = breaker_key("s1");
+    let held = LedgerItem {
+        state: State::Held { by: by.clone(), since },
+        ..pending_item("held", since, 0)
+    };
+    for item in [&pending, &held] {
+        assert_eq!(real.ports.record(item).await, Ok(Recorded::New));
+        let update = real.local.clients().dynamodb.update_item().table_name(&real.table);
+        let spoil = update
+            .key("pk", AttributeValue::S(item.delivery_id.to_string()))
+            .update_expression("REMOVE subscriptionId, wokenUntil");
+        spoil.send().await.expect("an item is spoiled");
+    }
+    // A breaker that holds, and is due.
+    let open = Breaker::unreadable(0);
+    let next = open.released(false, since).expect("it is looked at again");
+    let written = real.ports.write_breaker(&by, &Breaker::default(), &next).await;
+    assert_eq!(written, Ok(BreakerWrite::Written));
+
+    let swept = sweep::run(Invocation { deadline: None }, 100, &real.sweep_ports).await;
+    assert_eq!((swept.unreadable, swept.fault), (2, None), "{swept:?}");
+    let scan = real.local.clients().dynamodb.scan().table_name(&real.table).send().await;
+    let items = scan.expect("the table is read").items.unwrap_or_default();
+    for item in items.iter().filter(|item| item.contains_key("event")) {
+        let text = |name: &str| item[name].as_s().map(String::as_str);
+        assert_eq!((text("state"), text("reason")), (Ok("dead"), Ok("item_unreadable")));
+        assert!(!item.contains_key("dueBucket"));
+    }
+    let again = sweep::run(Invocation { deadline: None }, 100, &real.sweep_ports).await;
+    assert_eq!(again.unreadable, 0);
+}

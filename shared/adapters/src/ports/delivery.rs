@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{BreakerWrite, Ended, OurFault, Ports, Post, Queue as Source, Recorded};
+use domain::delivery::{
+    BreakerWrite, Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble,
+};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
@@ -96,6 +98,10 @@ impl Ports for DeliveryPorts {
         self.subscriptions.disable(subscription, ended.as_str()).await
     }
 
+    async fn note_trouble(&self, subscription: &Subscription, trouble: Trouble) {
+        self.subscriptions.note_trouble(subscription, trouble).await;
+    }
+
     async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
         self.breakers.of(key).await.map_err(|_| OurFault::Ledger)
     }
@@ -103,9 +109,10 @@ impl Ports for DeliveryPorts {
     async fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.breakers.write(key, breaker).await.map_err(|_| OurFault::Ledger)
+        self.breakers.write(key, from, breaker).await.map_err(|_| OurFault::Ledger)
     }
 
     async fn post(&self, post: Post) -> Outcome {

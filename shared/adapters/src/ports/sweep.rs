@@ -2,6 +2,7 @@
 
 use domain::breaker::{Breaker, BreakerKey};
 use domain::delivery::{BreakerWrite, OurFault};
+use domain::id::DeliveryId;
 use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
 use domain::time::Timestamp;
@@ -64,17 +65,22 @@ impl Ports for SweepPorts {
     async fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.breakers.write(key, breaker).await.map_err(|_| OurFault::Ledger)
+        self.breakers.write(key, from, breaker).await.map_err(|_| OurFault::Ledger)
     }
 
     async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
         self.breakers.forget(key, breaker).await.map_err(|_| OurFault::Ledger)
     }
 
-    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, OurFault> {
+    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Page, OurFault> {
         self.due.held(key, most).await.map_err(|_| OurFault::Ledger)
+    }
+
+    async fn give_up(&self, delivery_id: &DeliveryId, now: Timestamp) -> Result<(), OurFault> {
+        self.due.give_up(delivery_id, now).await.map_err(|_| OurFault::Ledger)
     }
 
     async fn release(

@@ -1,5 +1,5 @@
-//! What one execution environment remembers of breakers: only of those that are not plainly
-//! closed, so that healthy subscriptions cost nothing, and bounded, so that ill ones do not either.
+//! What one execution environment remembers of breakers and of the attempts that it told nobody of.
+//! Bounded, so that ill subscriptions do not cost more than healthy ones, which cost a counter.
 //!
 //! It is a view, not the truth: the truth is the item in the ledger's table.
 
@@ -24,29 +24,38 @@ pub(crate) struct Seen {
 }
 
 impl Memory {
-    /// What is remembered of a breaker; `None` means: plainly closed, as far as is known here.
+    /// What is remembered of a breaker; `None` means: closed, as far as is known here.
     pub(crate) fn seen(&self, key: &BreakerKey) -> Option<Seen> {
         self.lock().get(key).cloned()
     }
 
-    /// Remembers a breaker as it stands at this moment.
+    /// Remembers a breaker as it stood at this moment, unless a later one is known: of two answers
+    /// that come out of order the older one is no news. One that is gone is.
     pub(crate) fn note(&self, key: &BreakerKey, breaker: &Breaker, at: Timestamp) {
-        let mut all = self.lock();
-        if breaker.is_plain() {
-            all.remove(key);
-            return;
+        let is_old = |seen: Seen| breaker.revision != 0 && breaker.revision < seen.breaker.revision;
+        if !self.seen(key).is_some_and(is_old) {
+            self.take_back(key, breaker, at);
         }
+    }
+
+    /// Remembers a breaker in the place of a later one that was not written after all.
+    pub(crate) fn take_back(&self, key: &BreakerKey, breaker: &Breaker, at: Timestamp) {
+        self.put(key, Seen { breaker: breaker.clone(), at, successes: 0 });
+    }
+
+    /// Counts a success that is not worth a write. The next failure will tell of it.
+    pub(crate) fn count_success(&self, key: &BreakerKey) {
+        let unread = Seen { breaker: Breaker::default(), at: Timestamp::from_ms(0), successes: 0 };
+        let seen = self.seen(key).unwrap_or(unread);
+        self.put(key, Seen { successes: seen.successes.saturating_add(1), ..seen });
+    }
+
+    fn put(&self, key: &BreakerKey, seen: Seen) {
+        let mut all = self.lock();
         if all.len() >= BREAKERS_REMEMBERED_MAX && !all.contains_key(key) {
             all.clear();
         }
-        all.insert(key.clone(), Seen { breaker: breaker.clone(), at, successes: 0 });
-    }
-
-    /// Counts a success that is not worth a write.
-    pub(crate) fn count_success(&self, key: &BreakerKey) {
-        if let Some(seen) = self.lock().get_mut(key) {
-            seen.successes = seen.successes.saturating_add(1);
-        }
+        all.insert(key.clone(), seen);
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BreakerKey, Seen>> {

@@ -1,8 +1,8 @@
 //! One attempt and what follows from it, the same for a first attempt and for a later one.
 
 use super::gate::{self, Lesson, Look, Pass};
-use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report};
-use crate::breaker::BreakerKey;
+use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report, Trouble};
+use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::DeliveryId;
@@ -46,13 +46,14 @@ pub(super) async fn make(
     let Execution { settings, ports, .. } = execution;
     let url = match GuardedUrl::judge(&subscription.endpoint, settings.egress) {
         Ok(url) => url,
-        // Nothing was tried, so the breaker learns nothing.
+        // Nothing was tried, so the breaker learns nothing; but nothing it holds can be posted.
         Err(refusal) => {
             let outcome = Outcome::UrlRefused(refusal);
             return Ok(due.made(outcome, None, ports.now(), execution));
         }
     };
     let key = BreakerKey::new(&subscription.scope, &subscription.id);
+    let look = if subscription.is_troubled { Look::Afresh } else { look };
     let Some(pass) = gate::admit(&key, look, execution).await else {
         return Ok(due.held(ports.now()));
     };
@@ -198,12 +199,16 @@ impl Made {
         subscription: &Subscription,
         execution: Execution<'_, impl Ports>,
     ) -> Report {
-        let (Some(pass), Some(outcome)) = (&self.pass, self.report.outcome) else {
+        let key = BreakerKey::new(&subscription.scope, &subscription.id);
+        let Some(outcome) = self.report.outcome else { return self.report };
+        let Some(pass) = &self.pass else {
+            gate::let_go(&key, execution).await;
             return self.report;
         };
         // The row first: should that fail, the breaker opens once more, and the next probe tries
         // again.
         if let Some(ended) = ending(pass, outcome.verdict(), execution.ports.now())
+            && gate::has_time(execution)
             && execution.ports.disable(subscription, ended).await
         {
             self.report.ended = Some(ended);
@@ -213,9 +218,32 @@ impl Made {
             (Verdict::Retry(_) | Verdict::GiveUp | Verdict::Gone, None) => Lesson::Failed,
             (Verdict::Retry(_) | Verdict::GiveUp | Verdict::Gone, Some(_)) => Lesson::Ended,
         };
-        let key = BreakerKey::new(&subscription.scope, &subscription.id);
         self.report.breaker = gate::tell(&key, pass, lesson, execution).await;
+        if let Some(trouble) = trouble(subscription, self.report.breaker, &key, execution)
+            && gate::has_time(execution)
+        {
+            execution.ports.note_trouble(subscription, trouble).await;
+        }
         self.report
+    }
+}
+
+/// What the subscription's row is to say from now on, where that is not what it says.
+fn trouble(
+    subscription: &Subscription,
+    change: Option<Change>,
+    key: &BreakerKey,
+    execution: Execution<'_, impl Ports>,
+) -> Option<Trouble> {
+    match change {
+        Some(Change::Opened { .. }) => (!subscription.is_troubled).then_some(Trouble::Begins),
+        Some(Change::Closed) => Some(Trouble::Ends),
+        // It was closed, or forgotten, and nobody could say so.
+        None if subscription.is_troubled => {
+            let seen = execution.memory.seen(key);
+            seen.is_some_and(|seen| seen.breaker.is_plain()).then_some(Trouble::Ends)
+        }
+        None => None,
     }
 }
 

@@ -33,27 +33,35 @@ pub(super) async fn admit(
     execution: Execution<'_, impl Ports>,
 ) -> Option<Pass> {
     let Execution { memory, ports, .. } = execution;
-    let Some(breaker) = view(key, look, execution).await else { return Some(Pass::Ordinary) };
-    let next = match breaker.admits(ports.now()) {
-        Admission::Pass => return Some(Pass::Ordinary),
-        Admission::Hold => return None,
-        Admission::Probe(next) => next,
-    };
-    match ports.write_breaker(key, &next).await {
-        Ok(BreakerWrite::Written) => {
-            memory.note(key, &next, ports.now());
-            Some(Pass::Probe(next))
+    let Some(mut breaker) = view(key, look, execution).await else { return Some(Pass::Ordinary) };
+    for _ in 0..BREAKER_WRITES_MAX {
+        // What a neighbour in the batch has learnt or begun meanwhile.
+        if let Some(seen) = memory.seen(key)
+            && seen.breaker.revision > breaker.revision
+        {
+            breaker = seen.breaker;
         }
-        // Somebody else was first.
-        Ok(BreakerWrite::Stands(current)) => {
-            memory.note(key, &current, ports.now());
-            match current.admits(ports.now()) {
-                Admission::Pass => Some(Pass::Ordinary),
-                Admission::Hold | Admission::Probe(_) => None,
+        let probe = match breaker.admits(ports.now()) {
+            Admission::Pass => return Some(Pass::Ordinary),
+            Admission::Hold => return None,
+            Admission::Probe(probe) => probe,
+        };
+        memory.note(key, &probe, ports.now());
+        match ports.write_breaker(key, &breaker, &probe).await {
+            Ok(BreakerWrite::Written) => return Some(Pass::Probe(probe)),
+            // Somebody else was first; or the sweeper has only looked at it.
+            Ok(BreakerWrite::Stands(current)) => {
+                memory.note(key, &current, ports.now());
+                breaker = current;
+            }
+            // It is not closed, and stands where the sweeper finds it.
+            Err(_) => {
+                memory.take_back(key, &breaker, ports.now());
+                return None;
             }
         }
-        Err(_) => Some(Pass::Ordinary),
     }
+    None
 }
 
 /// What became of a conditional write of a breaker.
@@ -113,12 +121,12 @@ pub(super) async fn tell(
     let now = ports.now();
     match (pass, lesson) {
         (Pass::Ordinary, Lesson::Succeeded) => {
-            let breaker = memory.seen(key)?.breaker;
-            if breaker.succeeded().is_none() {
+            let breaker = memory.seen(key).map(|seen| seen.breaker).unwrap_or_default();
+            if breaker.succeeded(now).is_none() {
                 memory.count_success(key);
                 return None;
             }
-            write(key, breaker, Breaker::succeeded, execution).await
+            write(key, breaker, |from| from.succeeded(now), execution).await
         }
         (Pass::Ordinary, Lesson::Failed) => {
             let seen = memory.seen(key);
@@ -136,19 +144,24 @@ pub(super) async fn tell(
             write(key, probe.clone(), step, execution).await
         }
         (Pass::Probe(probe), Lesson::Ended) => {
-            write(key, probe.clone(), |from| from.ended(now), execution).await;
+            write(key, probe.clone(), |from| from.let_go(now), execution).await;
             None
         }
     }
 }
 
 /// Lets go of what a subscription's breaker holds, where it is not closed: the delivery that was to
-/// be the probe has found nobody to be posted to.
+/// be the probe has found nobody to be posted to, and the others would find the same.
 pub(super) async fn let_go(key: &BreakerKey, execution: Execution<'_, impl Ports>) {
     if let Some(breaker) = view(key, Look::Afresh, execution).await {
         let now = execution.ports.now();
-        write(key, breaker, |from| from.ended(now), execution).await;
+        write(key, breaker, |from| from.let_go(now), execution).await;
     }
+}
+
+/// Whether there is time for what is not owed to any delivery.
+pub(super) fn has_time(execution: Execution<'_, impl Ports>) -> bool {
+    execution.invocation.has_ms(BREAKER_RESERVE_MS, execution.ports.now())
 }
 
 /// Writes a step of a breaker, from where it stands by then.
@@ -158,11 +171,13 @@ async fn write(
     step: impl Fn(&Breaker) -> Option<Breaker>,
     execution: Execution<'_, impl Ports>,
 ) -> Option<Change> {
-    let Execution { invocation, memory, ports, .. } = execution;
+    let Execution { memory, ports, .. } = execution;
     for _ in 0..BREAKER_WRITES_MAX {
         let next = step(&from)?;
-        let has_time = invocation.has_ms(BREAKER_RESERVE_MS, ports.now());
-        let written = if has_time { ports.write_breaker(key, &next).await.ok() } else { None };
+        if !has_time(execution) {
+            return None;
+        }
+        let written = ports.write_breaker(key, &from, &next).await.ok();
         match written {
             Some(BreakerWrite::Written) => {
                 memory.note(key, &next, ports.now());

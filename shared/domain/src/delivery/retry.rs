@@ -58,8 +58,10 @@ async fn work(
         Ok(subscription) => subscription,
         Err(reason) => {
             let report = give_up(item, lease, reason, ports).await?;
-            let key = BreakerKey::new(&item.event.scope, &item.subscription_id);
-            gate::let_go(&key, execution).await;
+            if !subscriptions.find(&item.subscription_id).is_some_and(|it| it.enabled) {
+                let key = BreakerKey::new(&item.event.scope, &item.subscription_id);
+                gate::let_go(&key, execution).await;
+            }
             return Ok(report);
         }
     };

@@ -3,8 +3,8 @@
 
 use futures_util::future::join_all;
 
-use super::{Ports, Swept};
-use crate::breaker::{BreakerKey, Release};
+use super::{Page, Ports, Swept};
+use crate::breaker::{BreakerKey, Phase, Release};
 use crate::delivery::{Invocation, OurFault};
 use crate::limits::{SWEEP_AT_ONCE, SWEEP_BREAKERS_MAX, SWEEP_MARK_MS, SWEEP_RESERVE_MS};
 
@@ -32,16 +32,28 @@ pub(super) async fn run(
             swept.is_complete = false;
             return;
         }
-        let each = keys.iter().map(|key| look_after(key, room, invocation, ports));
+        let share = Share { room, at_once: SWEEP_AT_ONCE / keys.len() };
+        let each = keys.iter().map(|key| look_after(key, share, invocation, ports));
         for (part, result) in join_all(each).await {
             swept.breakers += 1;
             swept.released += part.released;
             swept.woken += part.woken;
             swept.unconfirmed += part.unconfirmed;
             swept.taken += part.taken;
+            swept.unreadable += part.unreadable;
+            swept.note(part.fault.map_or(Ok(()), Err));
             swept.note(result);
         }
     }
+}
+
+/// What one breaker may have of a sweep, when several are looked after at once.
+#[derive(Clone, Copy)]
+struct Share {
+    /// Deliveries in all.
+    room: usize,
+    /// Deliveries at once.
+    at_once: usize,
 }
 
 impl Swept {
@@ -55,40 +67,43 @@ impl Swept {
 
 async fn look_after(
     key: &BreakerKey,
-    room: usize,
+    share: Share,
     invocation: Invocation,
     ports: &impl Ports,
 ) -> (Swept, Result<(), OurFault>) {
     let mut part = Swept::default();
-    let result = try_look_after(key, room, invocation, &mut part, ports).await;
+    let result = try_look_after(key, share, invocation, &mut part, ports).await;
     (part, result)
 }
 
 async fn try_look_after(
     key: &BreakerKey,
-    room: usize,
+    share: Share,
     invocation: Invocation,
     part: &mut Swept,
     ports: &impl Ports,
 ) -> Result<(), OurFault> {
     let breaker = ports.breaker(key).await?;
-    let (held, is_empty) = match breaker.release(ports.now()) {
+    let most = match breaker.release(ports.now()) {
         // It has moved on since the index was read.
         None => return Ok(()),
-        Some(Release::Probe) => {
-            let held = ports.held(key, PROBE_CANDIDATES).await?;
-            let probe = held.into_iter().min_by_key(|item| (item.attempt, item.next_at));
-            let is_empty = probe.is_none();
+        Some(Release::Probe) => PROBE_CANDIDATES,
+        Some(Release::Drain(most)) => most.min(share.room),
+    };
+    let Page { items, unreadable, next } = ports.held(key, most).await?;
+    part.give_up(&unreadable, ports).await;
+    let (held, is_empty) = match breaker.phase {
+        Phase::Closed { .. } => {
+            let is_empty = next.is_none() && unreadable.is_empty();
+            (items, is_empty)
+        }
+        Phase::Open { .. } | Phase::HalfOpen { .. } => {
+            let probe = items.into_iter().min_by_key(|item| (item.attempt, item.next_at));
+            let is_empty = probe.is_none() && next.is_none() && unreadable.is_empty();
             (Vec::from_iter(probe), is_empty)
         }
-        Some(Release::Drain(most)) => {
-            let most = most.min(room);
-            let held = ports.held(key, most).await?;
-            let is_empty = held.len() < most;
-            (held, is_empty)
-        }
     };
-    for items in held.chunks(SWEEP_AT_ONCE) {
+    for items in held.chunks(share.at_once) {
         if !invocation.has_ms(SWEEP_RESERVE_MS, ports.now()) {
             return Ok(());
         }
@@ -109,7 +124,7 @@ async fn try_look_after(
     }
     match breaker.released(is_empty, ports.now()) {
         // Should somebody have changed it meanwhile, they have said when to look again.
-        Some(next) => ports.write_breaker(key, &next).await.map(|_| ()),
+        Some(next) => ports.write_breaker(key, &breaker, &next).await.map(|_| ()),
         None => ports.forget_breaker(key, &breaker).await,
     }
 }

@@ -17,7 +17,7 @@ async fn due(subject: &impl Subject, now: Timestamp) -> Vec<DueItem> {
 }
 
 async fn held(subject: &impl Subject, key: &BreakerKey, most: usize) -> Vec<DueItem> {
-    subject.sweep_ports().held(key, most).await.expect("an index")
+    subject.sweep_ports().held(key, most).await.expect("an index").items
 }
 
 fn key() -> BreakerKey {
@@ -38,7 +38,7 @@ async fn record_held(subject: &impl Subject, event: &str, since: Timestamp) {
 async fn open(subject: &impl Subject, key: &BreakerKey, now: Timestamp) -> Breaker {
     let mut breaker = Breaker::default();
     while let Some(next) = breaker.failed(0, now) {
-        let written = subject.ports().write_breaker(key, &next).await;
+        let written = subject.ports().write_breaker(key, &breaker, &next).await;
         assert_eq!(written, Ok(BreakerWrite::Written));
         breaker = next;
     }
@@ -89,6 +89,38 @@ pub async fn what_is_held_is_found_longest_first_and_by_its_own_breaker(subject:
     assert_eq!(held(subject, &breaker_key("s2"), 9).await, []);
 }
 
+/// What is left of what a breaker holds is told from nothing being left.
+pub async fn what_is_held_has_an_end(subject: &impl Subject) {
+    let is_end = async |most| {
+        let page = subject.sweep_ports().held(&key(), most).await.expect("an index");
+        page.next.is_none()
+    };
+    assert!(is_end(1).await, "nothing is held");
+    record_held(subject, "one", T0).await;
+    assert!(is_end(1).await);
+    record_held(subject, "two", T0.plus_ms(1)).await;
+    assert!(!is_end(1).await);
+    assert!(is_end(2).await);
+}
+
+/// An item that the sweeper gives up is a dead letter, pending or held, and once only.
+pub async fn an_item_that_is_given_up_is_found_no_more(subject: &impl Subject) {
+    recorded(subject).await;
+    record_held(subject, "held", T0).await;
+    let ports = subject.sweep_ports();
+    let held_id = pending_item("held", T0, 0).delivery_id;
+    for delivery_id in [&item().delivery_id, &held_id] {
+        assert_eq!(ports.give_up(delivery_id, DUE_AT).await, Ok(()));
+        assert_eq!(ports.give_up(delivery_id, DUE_AT).await, Ok(()), "it has moved on");
+    }
+    assert!(is_taken(subject, 1, DUE_AT).await);
+    assert_eq!(held(subject, &key(), 9).await, []);
+    assert_eq!(due(subject, DUE_AT.plus_ms(24 * 60 * 60 * 1_000)).await, []);
+    assert!(super::is_there(subject).await, "kept for redrive");
+    let nobody = pending_item("nobody", T0, 0).delivery_id;
+    assert_eq!(ports.give_up(&nobody, DUE_AT).await, Ok(()), "nothing is made of nothing");
+}
+
 /// A pending delivery that is held, and released, is where it was: at its attempt.
 pub async fn a_held_delivery_that_is_released_is_claimed_at_its_attempt(subject: &impl Subject) {
     recorded(subject).await;
@@ -120,11 +152,11 @@ pub async fn a_breaker_is_written_by_compare_and_set(subject: &impl Subject) {
     let Admission::Probe(other) = breaker.admits(late.plus_ms(1)) else {
         unreachable!("{breaker:?}")
     };
-    assert_eq!(ports.write_breaker(&key(), &probe).await, Ok(BreakerWrite::Written));
+    assert_eq!(ports.write_breaker(&key(), &breaker, &probe).await, Ok(BreakerWrite::Written));
     let stands = BreakerWrite::Stands(probe.clone());
-    assert_eq!(ports.write_breaker(&key(), &other).await, Ok(stands.clone()));
+    assert_eq!(ports.write_breaker(&key(), &breaker, &other).await, Ok(stands.clone()));
     let first = Breaker::default().failed(0, late).expect("closed");
-    assert_eq!(ports.write_breaker(&key(), &first).await, Ok(stands));
+    assert_eq!(ports.write_breaker(&key(), &Breaker::default(), &first).await, Ok(stands));
     assert_eq!(subject.sweep_ports().breaker(&key()).await, Ok(probe));
     assert_eq!(ports.breaker(&breaker_key("s2")).await, Ok(Breaker::default()), "its own");
 }
@@ -135,7 +167,7 @@ pub async fn a_breaker_is_due_when_it_says_so(subject: &impl Subject) {
     open(subject, &breaker_key("late"), T0.plus_ms(10)).await;
     open(subject, &breaker_key("early"), T0).await;
     let closed = Breaker::default().failed(0, T0).expect("closed");
-    assert!(subject.ports().write_breaker(&key(), &closed).await.is_ok());
+    assert!(subject.ports().write_breaker(&key(), &Breaker::default(), &closed).await.is_ok());
 
     let first = T0.plus_ms(BREAKER_OPEN_MS);
     assert_eq!(ports.due_breakers(first.minus_ms(1), 9).await, Ok(vec![]));
@@ -155,6 +187,6 @@ pub async fn a_breaker_is_forgotten_as_it_stands(subject: &impl Subject) {
     assert_eq!(ports.forget_breaker(&key(), &breaker).await, Ok(()));
     assert_eq!(ports.forget_breaker(&key(), &breaker).await, Ok(()), "gone is gone");
     assert_eq!(ports.breaker(&key()).await, Ok(Breaker::default()));
-    let written = ports.write_breaker(&key(), &stale).await;
+    let written = ports.write_breaker(&key(), &Breaker::default(), &stale).await;
     assert_eq!(written, Ok(BreakerWrite::Written), "and can begin anew");
 }

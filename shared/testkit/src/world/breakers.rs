@@ -22,9 +22,14 @@ impl Breakers {
         &self.0
     }
 
-    pub(super) fn write(&mut self, key: &BreakerKey, breaker: &Breaker) -> BreakerWrite {
+    pub(super) fn write(
+        &mut self,
+        key: &BreakerKey,
+        from: &Breaker,
+        breaker: &Breaker,
+    ) -> BreakerWrite {
         let current = self.of(key);
-        if current.revision + 1 != breaker.revision {
+        if current.revision != from.revision {
             return BreakerWrite::Stands(current);
         }
         self.0.insert(key.clone(), breaker.clone());

@@ -17,6 +17,8 @@ pub enum Call {
     Post,
     /// Disabling a subscription.
     Disable,
+    /// Noting that a subscription is in trouble, or no more.
+    NoteTrouble,
     /// Reading a breaker.
     Breaker,
     /// Writing a breaker.
@@ -49,6 +51,8 @@ pub enum Call {
     DueBreakers,
     /// Reading what a breaker holds.
     Held,
+    /// Giving up an item that cannot be read.
+    GiveUp,
     /// Releasing a held delivery.
     Release,
     /// Removing a breaker.
@@ -85,7 +89,7 @@ impl Call {
     #[must_use]
     pub const fn service(self) -> Service {
         match self {
-            Self::Subscriptions | Self::Disable => Service::Subscriptions,
+            Self::Subscriptions | Self::Disable | Self::NoteTrouble => Service::Subscriptions,
             Self::Breaker
             | Self::WriteBreaker
             | Self::Record
@@ -95,6 +99,7 @@ impl Call {
             | Self::Mark
             | Self::DueBreakers
             | Self::Held
+            | Self::GiveUp
             | Self::Release
             | Self::ForgetBreaker
             | Self::List

@@ -89,16 +89,17 @@ impl DueIndex {
     pub(super) fn page(
         &mut self,
         bucket: u64,
-        now: Timestamp,
+        until: Timestamp,
         after: Option<&Position>,
         items_max: usize,
+        now: Timestamp,
     ) -> Page {
         self.catch_up(now);
         let is_behind = |(at, id): &Entry| {
             after.is_none_or(|after| (*at, id) > (after.next_at, &after.delivery_id))
         };
         let entries = self.buckets.get(&bucket).into_iter().flatten();
-        let due = entries.take_while(|((at, _), _)| *at <= now);
+        let due = entries.take_while(|((at, _), _)| *at <= until);
         let behind = due.filter(|(entry, _)| is_behind(entry)).map(|(_, item)| item.clone());
         let mut items: Vec<DueItem> = behind.take(items_max + 1).collect();
         let is_last = items.len() <= items_max;
@@ -109,14 +110,7 @@ impl DueIndex {
         };
         let next = items.last().filter(|_| !is_last).map(position);
         // As the real index: the filter comes after the page was cut.
-        items.retain(|item| item.woken_until.is_none_or(|until| until < now));
-        Page { items, next }
-    }
-
-    /// The first items of a bucket.
-    pub(super) fn first(&mut self, bucket: u64, most: usize, now: Timestamp) -> Vec<DueItem> {
-        self.catch_up(now);
-        let entries = self.buckets.get(&bucket).into_iter().flatten();
-        entries.take(most).map(|(_, item)| item.clone()).collect()
+        items.retain(|item| item.woken_until.is_none_or(|woken_until| woken_until < now));
+        Page { items, next, ..Page::default() }
     }
 }

@@ -6,7 +6,7 @@ use domain::breaker::BreakerKey;
 use domain::delivery::Recorded;
 use domain::id::DeliveryId;
 use domain::ledger::entry::Entry;
-use domain::ledger::{Claim, Lease, LedgerItem, Settlement, State, held_bucket};
+use domain::ledger::{Claim, Lease, LedgerItem, Reason, Settlement, State, held_bucket};
 use domain::limits::DUE_TOLERANCE_MS;
 use domain::message::Wakeup;
 use domain::redrive::Revival;
@@ -111,7 +111,7 @@ impl Ledger {
         after: Option<&Position>,
         items_max: usize,
     ) -> Page {
-        self.index.page(bucket, now, after, items_max)
+        self.index.page(bucket, now, after, items_max, now)
     }
 
     pub(super) fn mark(&mut self, found: &DueItem, woken_until: Timestamp, now: Timestamp) -> bool {
@@ -129,8 +129,21 @@ impl Ledger {
     }
 
     /// What a breaker holds, earliest first, at most this many.
-    pub(super) fn held(&mut self, key: &BreakerKey, most: usize, now: Timestamp) -> Vec<DueItem> {
-        self.index.first(held_bucket(key), most, now)
+    pub(super) fn held(&mut self, key: &BreakerKey, most: usize, now: Timestamp) -> Page {
+        self.index.page(held_bucket(key), Timestamp::LAST, None, most, now)
+    }
+
+    /// Makes a dead letter of an item that is in the index.
+    pub(super) fn give_up(&mut self, delivery: &DeliveryId, at: Timestamp, now: Timestamp) {
+        if self.rows.get(delivery).is_none_or(|row| row.due().is_none()) {
+            return;
+        }
+        let Some(mut row) = self.take(delivery, now) else { return };
+        row.item.state = State::Dead { reason: Reason::Unreadable };
+        row.item.updated_at = at;
+        row.woken_until = None;
+        row.lease_until = None;
+        self.write(row, now);
     }
 
     pub(super) fn release(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{self, BreakerWrite, Ended, OurFault, Post, Queue, Recorded};
+use domain::delivery::{self, BreakerWrite, Ended, OurFault, Post, Queue, Recorded, Trouble};
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
 use domain::jose::{Algorithm, Compact, signing_input};
@@ -98,9 +98,10 @@ impl World {
     pub(super) async fn set_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        let write = |state: &mut State| state.breakers.write(key, breaker);
+        let write = |state: &mut State| state.breakers.write(key, from, breaker);
         self.call(Call::WriteBreaker, write).await.map_err(|Failed| OurFault::Ledger)
     }
 
@@ -154,6 +155,11 @@ impl delivery::Ports for World {
         disable.await.unwrap_or(false)
     }
 
+    async fn note_trouble(&self, subscription: &Subscription, trouble: Trouble) {
+        let note = |state: &mut State| state.subscriptions.note_trouble(subscription, trouble);
+        let _heard = self.call(Call::NoteTrouble, note).await;
+    }
+
     async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
         self.read_breaker(key).await
     }
@@ -161,9 +167,10 @@ impl delivery::Ports for World {
     async fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.set_breaker(key, breaker).await
+        self.set_breaker(key, from, breaker).await
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use domain::delivery::Trouble;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
 use domain::subscription::{Subscription, Subscriptions};
@@ -53,6 +54,20 @@ impl SubscriptionRows {
         self.read.remove(&key.0);
         self.disabled.entry(key).or_insert(now);
         true
+    }
+
+    /// Marks a row that still has the subscription's endpoint, or takes the mark away.
+    pub(super) fn note_trouble(&mut self, subscription: &Subscription, trouble: Trouble) {
+        let key = (subscription.scope.key(), subscription.sort_key());
+        let row = self.rows.get_mut(&key);
+        let row = row.filter(|row| row.get("endpoint") == Some(&json!(subscription.endpoint)));
+        if let Some(row) = row {
+            match trouble {
+                Trouble::Begins => row.insert("troubledAt".to_owned(), json!(1)),
+                Trouble::Ends => row.remove("troubledAt"),
+            };
+            self.read.remove(&key.0);
+        }
     }
 
     pub(super) fn disabled_at(&self, scope: &Scope, id: &str) -> Option<Timestamp> {

@@ -2,6 +2,7 @@
 
 use domain::breaker::{Breaker, BreakerKey};
 use domain::delivery::{BreakerWrite, OurFault, Queue};
+use domain::id::DeliveryId;
 use domain::limits::SWEEP_PAGE_ITEMS;
 use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
@@ -45,9 +46,10 @@ impl Ports for World {
     async fn write_breaker(
         &self,
         key: &BreakerKey,
+        from: &Breaker,
         breaker: &Breaker,
     ) -> Result<BreakerWrite, OurFault> {
-        self.set_breaker(key, breaker).await
+        self.set_breaker(key, from, breaker).await
     }
 
     async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
@@ -55,9 +57,14 @@ impl Ports for World {
         self.call(Call::ForgetBreaker, forget).await.map_err(|Failed| OurFault::Ledger)
     }
 
-    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Vec<DueItem>, OurFault> {
+    async fn held(&self, key: &BreakerKey, most: usize) -> Result<Page, OurFault> {
         let held = self.call(Call::Held, |state| state.ledger.held(key, most, state.now)).await;
         held.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn give_up(&self, delivery_id: &DeliveryId, now: Timestamp) -> Result<(), OurFault> {
+        let give_up = |state: &mut State| state.ledger.give_up(delivery_id, now, state.now);
+        self.call(Call::GiveUp, give_up).await.map_err(|Failed| OurFault::Ledger)
     }
 
     async fn release(

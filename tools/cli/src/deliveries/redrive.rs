@@ -59,12 +59,11 @@ pub(super) async fn run(
         ));
     }
     let ports = access.ledger().await?;
-    let telling = if are_named { Telling::All } else { Telling::Exceptions };
-    let mut work = Work::new(arguments.per_minute, telling, console);
     if are_named {
         if arguments.dry_run {
             return Err(Failure::Usage("--dry-run counts by filter; look at one with `show`"));
         }
+        let mut work = Work::new(arguments.per_minute, Telling::All, console);
         for ids in arguments.delivery_ids.chunks(REDRIVE_AT_ONCE) {
             work.redrive(ids, &ports).await?;
         }
@@ -85,6 +84,8 @@ pub(super) async fn run(
     if !arguments.yes {
         console.confirm(&format!("Redrive {}?", count(plan.matched, "delivery", "deliveries")))?;
     }
+    // The pace begins now: what counting and answering took must not be made up for.
+    let mut work = Work::new(arguments.per_minute, Telling::Exceptions, console);
     work.redrive_all(&filter, plan.matched, &ports).await?;
     work.conclude()
 }
