@@ -1,15 +1,23 @@
 //! Wide fan-out: 32 first attempts a message, the rest by cursor.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::task::{Context, Waker};
 
-use domain::delivery::{OurFault, Queue};
-use domain::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
+use domain::delivery::{Fate, OurFault, Queue};
+use domain::limits::{
+    ATTEMPT_TIMEOUT_DEFAULT_MS, BREAKER_FAILURES_MAX, FANOUT_BYTES_MAX, INLINE_FANOUT_MAX,
+};
 use domain::message::{Events, QueueMessage};
 use serde_json::value::RawValue;
-use testkit::samples::{delivery_id, event, events_body, property};
+use testkit::poller::work_one;
+use testkit::samples::{delivery_id, event, events_body, property, settings};
 use testkit::world::{Call, Fault, Posted, Reaction, World};
 
 use crate::{drained, returned, settled};
+
+/// Far more than a message's own work takes: what is left waits for the clock.
+const POLLS: usize = 100;
 
 fn url(subscription: usize) -> String {
     format!("https://target-{subscription}.example.com/hook")
@@ -45,6 +53,21 @@ fn assert_each_pair_once(world: &World, subscriptions: usize, events: &[&str]) {
             assert_eq!(posted.get(pair.as_str()), Some(&1), "{event} to {subscription}");
         }
     }
+}
+
+/// Works the next message until nothing of it can go on before a target's time-out has passed.
+/// Then how many POSTs were under way, and the time-out passes.
+async fn worked_past_a_hanging_target(world: &World) -> usize {
+    let settings = settings();
+    let mut work = pin!(work_one(world, Queue::Events, &settings));
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..POLLS {
+        assert!(work.as_mut().poll(&mut context).is_pending(), "an attempt is under way");
+    }
+    let under_way = world.posts_under_way();
+    world.advance_ms(u64::from(ATTEMPT_TIMEOUT_DEFAULT_MS) + 1);
+    work.await;
+    under_way
 }
 
 /// Works the events queue to its end and says how many first attempts each message cost.
@@ -167,4 +190,62 @@ async fn large_events_go_out_in_smaller_portions_and_to_each_target_once() {
     let world = world_with(25, QueueMessage::EventsV1(events).to_body());
     assert_eq!(portions(&world).await, [20, 5]);
     assert_each_pair_once(&world, 25, &["e1"]);
+}
+
+#[tokio::test]
+async fn ten_thousand_subscriptions_are_served_once_each_and_the_work_of_a_message_does_not_grow() {
+    let subscriptions = 10_000;
+    let world = World::new(3);
+    for subscription in 0..subscriptions {
+        world.subscribe(&format!("s{subscription:05}"), &url(subscription));
+    }
+    world.put(Queue::Events, events_body(&["e1"]));
+    let mut lengths = Vec::new();
+    while let Some(worked) = work_one(&world, Queue::Events, &settings()).await {
+        assert!(matches!(worked.fate, Fate::Settled(_)));
+        assert!(world.count(Queue::Events) <= 1, "one message continues another");
+        lengths.push(worked.message.body.len());
+    }
+    assert_eq!(lengths.len(), subscriptions.div_ceil(INLINE_FANOUT_MAX));
+    assert!(lengths[2..].iter().all(|length| *length == lengths[1]), "no continuation grows");
+    assert_eq!(world.posts_at_once_max(), INLINE_FANOUT_MAX);
+    let posted = posts_by_pair(&world);
+    assert_eq!((posted.len(), world.posts().len()), (subscriptions, subscriptions));
+    let written = [Call::Record, Call::Wake, Call::WriteBreaker].map(|call| world.calls(call));
+    assert_eq!(written, [0, 0, 0], "a healthy delivery costs no write at any fan-out");
+}
+
+#[tokio::test]
+async fn i5_a_target_that_hangs_holds_up_no_other_attempt_of_its_portion() {
+    for hanging in [0, 31] {
+        let world = world_of(INLINE_FANOUT_MAX, &["e1"]);
+        world.react_always(&url(hanging), Reaction::Hang);
+        assert_eq!(worked_past_a_hanging_target(&world).await, 1, "all others were answered");
+        assert_eq!(world.posts().len(), INLINE_FANOUT_MAX);
+        assert_eq!(world.count(Queue::Events), 0);
+        assert_eq!(world.ledger().len(), 1, "it alone is tried again");
+    }
+}
+
+#[tokio::test]
+async fn i5_the_portions_behind_a_target_that_hangs_wait_for_its_time_out_until_its_breaker_opens()
+{
+    let world = world_of(100, &["e0"]);
+    world.react_always(&url(0), Reaction::Hang);
+    for failure in 0..BREAKER_FAILURES_MAX {
+        if failure > 0 {
+            world.put(Queue::Events, events_body(&[&format!("e{failure}")]));
+        }
+        let before = world.posts().len();
+        assert_eq!(worked_past_a_hanging_target(&world).await, 1);
+        assert_eq!(world.posts().len() - before, INLINE_FANOUT_MAX, "the rest goes on now");
+        assert_eq!(portions(&world).await, [32, 32, 4]);
+    }
+    // Held: the target is not asked, and nobody waits for it.
+    world.put(Queue::Events, events_body(&["e5"]));
+    let began_at = world.now();
+    assert_eq!(portions(&world).await, [32, 32, 32, 4]);
+    assert_eq!(world.now(), began_at);
+    assert_eq!(world.posts_to(&url(0)).len(), 5);
+    assert_eq!(world.posts_to(&url(99)).len(), 6);
 }

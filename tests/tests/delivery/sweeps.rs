@@ -2,7 +2,10 @@
 
 use domain::delivery::{Invocation, OurFault, Queue, Settings};
 use domain::ledger::State;
-use domain::limits::{SWEEP_RELEASE_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS};
+use domain::limits::{
+    DUE_BUCKETS, SWEEP_PAGE_ITEMS, SWEEP_PAGES_MAX, SWEEP_RELEASE_MAX, SWEEP_RESERVE_MS,
+    WAKE_UP_LOST_MS,
+};
 use domain::retry::Schedule;
 use domain::sweep;
 use domain::time::{Deadline, Timestamp};
@@ -152,7 +155,39 @@ async fn pages_are_followed_and_the_cap_holds_back_the_rest_for_the_next_tick() 
     }
     let first = sweep::run(UNBOUNDED, 1_000, &world).await;
     assert_eq!((first.woken, first.is_complete), (1_000, false));
+    let before = world.calls(Call::Due);
     let rest = swept(&world).await;
     assert_eq!((rest.woken, rest.taken, rest.is_complete), (items - 1_000, 0, true));
+    assert!(world.calls(Call::Due) - before <= 16 + items / 100, "a query a bucket, and the pages");
     assert_eq!(world.messages(Queue::Retries).len(), items);
+}
+
+#[tokio::test]
+async fn f05_a_recovery_wave_is_released_in_parts_with_a_bounded_number_of_queries() {
+    let world = World::new(8);
+    let items = 2 * SWEEP_RELEASE_MAX + 5_000;
+    for index in 0..items {
+        world.put_pending(&format!("e{index}"), world.now().minus_ms(MINUTE_MS));
+    }
+    let buckets = usize::try_from(DUE_BUCKETS).expect("a few");
+    let page = usize::try_from(SWEEP_PAGE_ITEMS).expect("a page has items");
+    let mut woken = Vec::new();
+    for _ in 0..4 {
+        let before = world.calls(Call::Due);
+        let swept = swept(&world).await;
+        let queries = world.calls(Call::Due) - before;
+        // A query a bucket and one for every further page, also of those that were woken before and
+        // that nobody has worked yet; and the cap is met within a round of pages.
+        let read = woken.iter().sum::<usize>() + swept.woken;
+        assert!(queries <= 2 * buckets + read / page, "{queries} queries for {read} items");
+        assert!(queries <= buckets * SWEEP_PAGES_MAX);
+        assert_eq!((swept.taken, swept.unconfirmed, swept.fault), (0, 0, None));
+        woken.push(swept.woken);
+        world.advance_ms(MINUTE_MS);
+    }
+    // Nobody works them here: what one sweep may read is the most that is ever under way at once.
+    let under_way_max = buckets * SWEEP_PAGES_MAX * page;
+    assert_eq!(woken[..2], [SWEEP_RELEASE_MAX; 2]);
+    assert!(woken.iter().sum::<usize>() <= under_way_max, "{woken:?}");
+    assert_eq!(world.count(Queue::Retries), woken.iter().sum::<usize>());
 }

@@ -111,6 +111,15 @@ impl World {
     }
 }
 
+/// A POST that has begun, until it has ended or is cut off.
+struct UnderWay<'a>(&'a World);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.lock().targets.end();
+    }
+}
+
 #[expect(clippy::panic, reason = "the script asks for it")]
 fn scripted_panic() -> ! {
     panic!("a panic on script")
@@ -178,11 +187,18 @@ impl delivery::Ports for World {
         let reaction = {
             let mut state = self.lock();
             let now = state.now;
-            state.targets.post(&post, now)
+            state.targets.begin(&post, now)
         };
+        let _under_way = UnderWay(self);
         self.pause(Await::After(Call::Post)).await;
         match reaction {
             Reaction::Panic => scripted_panic(),
+            Reaction::Hang => {
+                while self.seen_now() <= post.deadline.moment() {
+                    self.pause(Await::After(Call::Post)).await;
+                }
+                Outcome::TimedOut
+            }
             Reaction::Outcome(_) if self.seen_now() > post.deadline.moment() => Outcome::TimedOut,
             Reaction::Outcome(outcome) => outcome,
         }

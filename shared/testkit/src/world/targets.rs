@@ -11,11 +11,16 @@ use domain::retry::RetryAfter;
 use domain::time::{Deadline, Timestamp};
 use serde_json::Value;
 
+use super::World;
+
 /// What a target does when it is posted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// The attempt has this outcome.
     Outcome(Outcome),
+    /// The target takes the request and never answers: the attempt ends at its deadline, once the
+    /// clock has been moved past it.
+    Hang,
     /// The attempt ends in a panic of ours.
     Panic,
 }
@@ -68,10 +73,32 @@ impl Posted {
     }
 }
 
+impl World {
+    /// Every POST so far, in order. They are forgotten, so that a long run stays small.
+    #[must_use]
+    pub fn take_posts(&self) -> Vec<Posted> {
+        std::mem::take(&mut self.lock().targets.history)
+    }
+
+    /// How many POSTs are under way: begun, and neither answered nor given up.
+    #[must_use]
+    pub fn posts_under_way(&self) -> usize {
+        self.lock().targets.under_way
+    }
+
+    /// The most POSTs so far that were under way at once.
+    #[must_use]
+    pub fn posts_at_once_max(&self) -> usize {
+        self.lock().targets.at_once_max
+    }
+}
+
 #[derive(Default)]
 pub(super) struct Targets {
     scripts: BTreeMap<String, Script>,
     history: Vec<Posted>,
+    under_way: usize,
+    at_once_max: usize,
 }
 
 #[derive(Default)]
@@ -109,12 +136,19 @@ impl Targets {
         &self.history
     }
 
-    /// The target gets it and reacts.
-    pub(super) fn post(&mut self, post: &Post, now: Timestamp) -> Reaction {
+    /// A POST that began has ended, or whoever made it is gone.
+    pub(super) fn end(&mut self) {
+        self.under_way -= 1;
+    }
+
+    /// The target gets it and reacts. The POST is under way until [`Self::end`].
+    pub(super) fn begin(&mut self, post: &Post, now: Timestamp) -> Reaction {
         let url = post.url.url().as_str().to_owned();
         let script = self.scripts.get_mut(&url);
         let reaction = script.and_then(|script| script.react(now));
         let reaction = reaction.unwrap_or(Reaction::status(200));
+        self.under_way += 1;
+        self.at_once_max = self.at_once_max.max(self.under_way);
         self.history.push(Posted {
             at: now,
             url,
