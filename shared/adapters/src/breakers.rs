@@ -12,15 +12,14 @@ use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::BreakerWrite;
+use domain::breaker::{Breaker, BreakerKey, BreakerWrite, Ports};
+use domain::delivery::OurFault;
 use domain::ledger::BREAKER_BUCKET;
 use domain::limits::BREAKER_LINGER_MS;
 
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{Fields, held, n, s};
-use crate::ledger::Unavailable;
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -36,9 +35,10 @@ impl Breakers {
     pub fn new(client: Client, table: String) -> Self {
         Self { client, table }
     }
+}
 
-    /// A breaker as it stands; the default when there is none.
-    pub async fn of(&self, key: &BreakerKey) -> Result<Breaker, Unavailable> {
+impl Ports for Breakers {
+    async fn of(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
         let get = self
             .client
             .get_item()
@@ -51,13 +51,12 @@ impl Breakers {
         Ok(output.item.as_ref().map(read).unwrap_or_default())
     }
 
-    /// Writes a breaker, if the one that is there still has the revision of `from`.
-    pub async fn write(
+    async fn write(
         &self,
         key: &BreakerKey,
         from: &Breaker,
         breaker: &Breaker,
-    ) -> Result<BreakerWrite, Unavailable> {
+    ) -> Result<BreakerWrite, OurFault> {
         // The SDK repeats a call whose answer got lost. By its token a writer knows its own item.
         let writer = u64::from_ne_bytes(clock::dice()).to_string();
         let put = self
@@ -94,8 +93,7 @@ impl Breakers {
         }
     }
 
-    /// Removes a breaker that still has this revision.
-    pub async fn forget(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), Unavailable> {
+    async fn forget(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
         let delete = self
             .client
             .delete_item()
@@ -112,9 +110,9 @@ impl Breakers {
     }
 }
 
-fn unavailable(error: &(impl std::error::Error + 'static)) -> Unavailable {
+fn unavailable(error: &(impl std::error::Error + 'static)) -> OurFault {
     tracing::error!(error = sentence(error), "a breaker could not be read or written");
-    Unavailable
+    OurFault::Ledger
 }
 
 /// What cannot be read counts as closed, with deliveries that may be held; the next write mends it.
@@ -132,8 +130,8 @@ fn read(item: &Item) -> Breaker {
     Breaker::unreadable(revision)
 }
 
-fn to_item(key: &BreakerKey, breaker: &Breaker, writer: &str) -> Result<Item, Unavailable> {
-    let text = serde_json::to_string(breaker).map_err(|_| Unavailable)?;
+fn to_item(key: &BreakerKey, breaker: &Breaker, writer: &str) -> Result<Item, OurFault> {
+    let text = serde_json::to_string(breaker).map_err(|_| OurFault::Ledger)?;
     let mut item = Item::from([
         ("pk".to_owned(), s(key.to_string())),
         ("state".to_owned(), s(breaker.phase.as_str())),

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::Trouble;
 use domain::event_type::EventTypeNames;
@@ -83,17 +84,12 @@ impl SubscriptionTable {
     /// `false` when the table could not be written.
     pub async fn disable(&self, subscription: &Subscription, reason: &str) -> bool {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(subscription.scope.key()))
-            .key("sk", s(subscription.sort_key()))
+            .update(subscription)
             .update_expression("SET enabled = :no, disabledAt = :now, disabledReason = :reason")
             .condition_expression("endpoint = :endpoint")
             .expression_attribute_values(":no", AttributeValue::Bool(false))
             .expression_attribute_values(":now", n(clock::now().as_ms()))
             .expression_attribute_values(":reason", s(reason))
-            .expression_attribute_values(":endpoint", s(&subscription.endpoint))
             .send()
             .await;
         // Nothing remembered may speak for the row as it was.
@@ -108,13 +104,7 @@ impl SubscriptionTable {
     /// Writes or removes `troubledAt`, if the row still has this endpoint. What could not be written
     /// is logged, and that is all.
     pub async fn note_trouble(&self, subscription: &Subscription, trouble: Trouble) {
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("pk", s(subscription.scope.key()))
-            .key("sk", s(subscription.sort_key()))
-            .expression_attribute_values(":endpoint", s(&subscription.endpoint));
+        let update = self.update(subscription);
         let update = match trouble {
             Trouble::Begins => update
                 .update_expression("SET troubledAt = :now")
@@ -130,6 +120,17 @@ impl SubscriptionTable {
         if let Err(error) = noted {
             tracing::warn!(error = sentence(&error), "a subscription's trouble was not noted");
         }
+    }
+
+    /// An update of a subscription's row, with its endpoint as `:endpoint`: one that has moved is not
+    /// the one in question.
+    fn update(&self, subscription: &Subscription) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("pk", s(subscription.scope.key()))
+            .key("sk", s(subscription.sort_key()))
+            .expression_attribute_values(":endpoint", s(&subscription.endpoint))
     }
 
     fn is_fresh(&self, read: &Read, now: Timestamp) -> bool {

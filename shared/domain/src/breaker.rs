@@ -21,6 +21,7 @@
 
 mod key;
 pub mod memory;
+mod ports;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use crate::limits::{
 use crate::time::Timestamp;
 
 pub use key::BreakerKey;
+pub use ports::{BreakerWrite, Ports};
 
 /// Where a subscription's breaker stands. The default is closed, with nothing to tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

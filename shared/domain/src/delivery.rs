@@ -22,7 +22,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::breaker::memory::Memory;
-use crate::breaker::{Breaker, BreakerKey, Change};
+use crate::breaker::{self, Change};
 use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event_type::{EventType, EventTypeNames};
 use crate::id::{DeliveryId, EventId, SubscriptionId};
@@ -74,16 +74,8 @@ pub trait Ports: Sync {
         trouble: Trouble,
     ) -> impl Future<Output = ()> + Send;
 
-    /// A subscription's breaker; the default when there is no item of it.
-    fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
-
-    /// Writes a breaker, if the one that is there still has the revision of `from`.
-    fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
+    /// The breakers of all subscriptions.
+    fn breakers(&self) -> &impl breaker::Ports;
 
     /// Makes one POST and says what came of it, at the deadline at the latest.
     fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
@@ -128,8 +120,6 @@ pub trait Ports: Sync {
         reason: Unreadable,
     ) -> impl Future<Output = Result<(), OurFault>> + Send;
 }
-
-pub use gate::BreakerWrite;
 
 /// One POST to a target. Only a guarded URL can be posted to.
 pub struct Post {

@@ -13,8 +13,8 @@ use std::future::Future;
 
 use futures_util::future::join_all;
 
-use crate::breaker::{Breaker, BreakerKey};
-use crate::delivery::{BreakerWrite, Invocation, OurFault};
+use crate::breaker::{self, BreakerKey};
+use crate::delivery::{Invocation, OurFault};
 use crate::id::{DeliveryId, SubscriptionId};
 use crate::limits::{
     DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_MARK_MS, SWEEP_PAGES_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
@@ -54,23 +54,8 @@ pub trait Ports: Sync {
         most: usize,
     ) -> impl Future<Output = Result<Vec<BreakerKey>, OurFault>> + Send;
 
-    /// A breaker; the default when there is none.
-    fn breaker(&self, key: &BreakerKey) -> impl Future<Output = Result<Breaker, OurFault>> + Send;
-
-    /// Writes a breaker, if the one that is there still has the revision of `from`.
-    fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> impl Future<Output = Result<BreakerWrite, OurFault>> + Send;
-
-    /// Removes a breaker that still stands so.
-    fn forget_breaker(
-        &self,
-        key: &BreakerKey,
-        breaker: &Breaker,
-    ) -> impl Future<Output = Result<(), OurFault>> + Send;
+    /// The breakers of all subscriptions.
+    fn breakers(&self) -> &impl breaker::Ports;
 
     /// The held deliveries of a subscription, those held longest first, at most this many. Their
     /// `next_at` is since when they are held.

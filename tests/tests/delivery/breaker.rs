@@ -10,16 +10,13 @@ use domain::limits::{
 };
 use domain::retry::Schedule;
 use domain::sweep;
-use domain::time::Deadline;
 use futures_util::future::join;
 use testkit::crash::polled;
-use testkit::poller::{INVOCATION_MS, work_visible};
-use testkit::samples::{breaker_key, event_accepted_at, events_body_of, property, settings};
-use testkit::world::{Call, Fault, Message, Reaction, World};
+use testkit::poller::work_visible;
+use testkit::samples::{breaker_key, property, settings};
+use testkit::world::{Call, Fault, Reaction, World};
 
-use crate::{DAY_MS, NEIGHBOUR, TARGET, live, live_with, settled};
-
-const MINUTE_MS: u64 = 60_000;
+use crate::{DAY_MS, MINUTE_MS, NEIGHBOUR, TARGET, live, live_with, put, settled, work_in};
 
 /// Posts an event now and works it.
 async fn deliver(world: &World, id: &str) -> Report {
@@ -27,12 +24,8 @@ async fn deliver(world: &World, id: &str) -> Report {
     settled(world, Queue::Events).await.remove(0)
 }
 
-fn put(world: &World, id: &str) {
-    world.put(Queue::Events, events_body_of(vec![event_accepted_at(id, world.now())]));
-}
-
 /// A world whose target is down, and whose breaker has just opened: five events have failed once.
-async fn down() -> World {
+pub(crate) async fn down() -> World {
     let world = World::new(11);
     world.subscribe("s1", TARGET);
     world.react_always(TARGET, Reaction::status(503));
@@ -54,7 +47,7 @@ async fn down_and_held() -> World {
     world
 }
 
-fn is_open(world: &World) -> bool {
+pub(crate) fn is_open(world: &World) -> bool {
     matches!(world.breaker_of("s1").phase, Phase::Open { .. })
 }
 
@@ -157,10 +150,9 @@ async fn of_two_environments_one_probes() {
         }
         let posts = world.posts().len();
         let messages = world.receive(Queue::Events, 2);
-        let mut works = messages
-            .iter()
-            .zip(&memories)
-            .map(|(message, memory)| Box::pin(work(&world, message, memory, &settings)));
+        let mut works = messages.iter().zip(&memories).map(|(message, memory)| {
+            Box::pin(work_in(&world, Queue::Events, message, memory, &settings))
+        });
         let (mut first, second) = (works.next().expect("two"), works.next().expect("two"));
         // The first one gets this far before the second begins, and then both go on.
         if polled(polls, first.as_mut()).is_some() {
@@ -176,25 +168,8 @@ async fn of_two_environments_one_probes() {
 async fn learn(world: &World, memory: &Memory, settings: &Settings) {
     let wakeup = world.receive(Queue::Retries, 1).remove(0);
     world.set_now(world.now().minus_ms(BREAKER_OPEN_MS / 2));
-    work_of(Queue::Retries, world, &wakeup, memory, settings).await;
+    work_in(world, Queue::Retries, &wakeup, memory, settings).await;
     world.advance_ms(BREAKER_OPEN_MS / 2 + BREAKER_STALENESS_MAX_MS);
-}
-
-async fn work(world: &World, message: &Message, memory: &Memory, settings: &Settings) {
-    work_of(Queue::Events, world, message, memory, settings).await;
-}
-
-async fn work_of(
-    queue: Queue,
-    world: &World,
-    message: &Message,
-    memory: &Memory,
-    settings: &Settings,
-) {
-    let deadline = Some(Deadline::at(world.now().plus_ms(INVOCATION_MS)));
-    let execution =
-        Execution { invocation: Invocation { deadline }, settings, memory, ports: world };
-    run(queue, &message.body, execution).await;
 }
 
 #[tokio::test]

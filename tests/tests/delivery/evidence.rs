@@ -1,59 +1,19 @@
 //! What a breaker goes by: the successes of all environments count, those of others' kinds of
 //! trouble do not, and nobody spoils a probe.
 
-use domain::breaker::Phase;
 use domain::breaker::memory::Memory;
-use domain::delivery::{Execution, Fate, Invocation, Queue, Settings, run};
+use domain::delivery::{Queue, Settings};
 use domain::ledger::State;
 use domain::limits::BREAKER_OPEN_MS;
 use domain::retry::Schedule;
-use domain::time::Deadline;
 use futures_util::future::join_all;
 use serde_json::json;
-use testkit::poller::{INVOCATION_MS, work_visible};
-use testkit::samples::{event_accepted_at, events_body_of, property, settings};
+use testkit::poller::work_visible;
+use testkit::samples::{property, settings};
 use testkit::world::{Call, Fault, Message, Reaction, World};
 
-use crate::{DAY_MS, TARGET, live, swept};
-
-const MINUTE_MS: u64 = 60_000;
-
-fn put(world: &World, id: &str) {
-    world.put(Queue::Events, events_body_of(vec![event_accepted_at(id, world.now())]));
-}
-
-/// Works a record in an environment that remembers this.
-async fn work(
-    world: &World,
-    queue: Queue,
-    message: &Message,
-    memory: &Memory,
-    settings: &Settings,
-) {
-    let deadline = Some(Deadline::at(world.now().plus_ms(INVOCATION_MS)));
-    let invocation = Invocation { deadline };
-    let execution = Execution { invocation, settings, memory, ports: world };
-    if let Fate::Settled(_) = run(queue, &message.body, execution).await {
-        world.delete(queue, &message.id);
-    }
-}
-
-/// Five failures: the breaker is open.
-async fn down() -> World {
-    let world = World::new(11);
-    world.subscribe("s1", TARGET);
-    world.react_always(TARGET, Reaction::status(503));
-    for index in 0..5 {
-        put(&world, &format!("before-{index}"));
-    }
-    work_visible(&world, &settings()).await;
-    assert!(is_open(&world));
-    world
-}
-
-fn is_open(world: &World) -> bool {
-    matches!(world.breaker_of("s1").phase, Phase::Open { .. })
-}
+use crate::breaker::{down, is_open};
+use crate::{DAY_MS, MINUTE_MS, TARGET, live, put, swept, work_in};
 
 fn held(world: &World) -> usize {
     world.ledger().iter().filter(|item| matches!(item.state, State::Held { .. })).count()
@@ -75,7 +35,7 @@ async fn a_quiet_subscription_that_takes_most_of_what_it_gets_is_not_disabled() 
                     let is_refused = refused.iter().any(|id| is_of(&message, &world, id));
                     let status = if is_refused { 422 } else { 200 };
                     world.react_always(TARGET, Reaction::status(status));
-                    work(&world, queue, &message, &Memory::default(), &patient).await;
+                    work_in(&world, queue, &message, &Memory::default(), &patient).await;
                 }
             }
             world.advance_ms(MINUTE_MS);
@@ -108,7 +68,7 @@ async fn a_busy_target_that_takes_nineteen_in_twenty_stays_closed() {
         let message = world.receive(Queue::Events, 1).remove(0);
         // Each environment in its turn, and each failure in another one.
         let memory = &memories[(index + index / 20) % memories.len()];
-        work(&world, Queue::Events, &message, memory, &settings).await;
+        work_in(&world, Queue::Events, &message, memory, &settings).await;
         assert!(!is_open(&world), "after {index} events");
     }
 }
@@ -161,7 +121,7 @@ async fn a_batch_probes_once_even_when_the_table_is_throttled() {
     let (settings, messages) = (settings(), world.receive(Queue::Events, 10));
     let works = messages
         .iter()
-        .map(|message| work(&world, Queue::Events, message, world.memory(), &settings));
+        .map(|message| work_in(&world, Queue::Events, message, world.memory(), &settings));
     join_all(works).await;
     assert_eq!(world.posts().len() - before.0, 1);
     assert!(world.calls(Call::WriteBreaker) - before.1 <= 2, "the probe, and what came of it");
@@ -178,7 +138,7 @@ async fn a_batch_in_which_all_fail_opens_it() {
     let (settings, messages) = (settings(), world.receive(Queue::Events, 10));
     let works = messages
         .iter()
-        .map(|message| work(&world, Queue::Events, message, world.memory(), &settings));
+        .map(|message| work_in(&world, Queue::Events, message, world.memory(), &settings));
     join_all(works).await;
     assert!(is_open(&world), "{:?}", world.breaker_of("s1"));
 }
@@ -194,7 +154,7 @@ async fn a_row_says_that_its_subscription_is_in_trouble_as_long_as_it_is() {
     // An environment that has seen none of it holds what comes.
     put(&world, "e1");
     let message = world.receive(Queue::Events, 1).remove(0);
-    work(&world, Queue::Events, &message, &Memory::default(), &settings()).await;
+    work_in(&world, Queue::Events, &message, &Memory::default(), &settings()).await;
     assert_eq!(held(&world), 1);
     world.react_always(TARGET, Reaction::status(200));
     live(&world, 3).await;

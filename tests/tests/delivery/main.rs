@@ -19,13 +19,17 @@ mod subscriptions;
 mod sweeps;
 mod wake_ups;
 
-use domain::delivery::{Disposition, Fate, Invocation, OurFault, Queue, Report, Settings};
+use domain::breaker::memory::Memory;
+use domain::delivery::{
+    Disposition, Execution, Fate, Invocation, OurFault, Queue, Report, Settings, run,
+};
 use domain::ledger::{LedgerItem, Reason, State};
 use domain::limits::SWEEP_RELEASE_MAX;
 use domain::message::Wakeup;
 use domain::sweep::{self, Swept};
-use testkit::poller::{drain, work_one, work_visible};
-use testkit::samples::{START, events_body, settings};
+use domain::time::Deadline;
+use testkit::poller::{INVOCATION_MS, drain, work_one, work_visible};
+use testkit::samples::{START, event_accepted_at, events_body, events_body_of, settings};
 use testkit::world::{Message, Reaction, World};
 
 /// The target of the subscription `s1` of every story.
@@ -100,6 +104,27 @@ async fn live_with(world: &World, minutes: u64, settings: &Settings) {
         let swept = swept(world).await;
         assert_eq!((swept.fault, swept.is_complete), (None, true));
         work_visible(world, settings).await;
+    }
+}
+
+/// Puts an event on the queue that is accepted now.
+fn put(world: &World, id: &str) {
+    world.put(Queue::Events, events_body_of(vec![event_accepted_at(id, world.now())]));
+}
+
+/// Works a record in an environment that remembers this.
+async fn work_in(
+    world: &World,
+    queue: Queue,
+    message: &Message,
+    memory: &Memory,
+    settings: &Settings,
+) {
+    let deadline = Some(Deadline::at(world.now().plus_ms(INVOCATION_MS)));
+    let invocation = Invocation { deadline };
+    let execution = Execution { invocation, settings, memory, ports: world };
+    if let Fate::Settled(_) = run(queue, &message.body, execution).await {
+        world.delete(queue, &message.id);
     }
 }
 

@@ -15,11 +15,10 @@ use testkit::samples::events_body;
 use testkit::world::{Call, Fault, Reaction, World};
 
 use crate::{
-    TARGET, attempts, dead_for, live, live_with, only_item, only_wakeup, settings, swept,
-    world_after_a_failure, world_with,
+    MINUTE_MS, TARGET, attempts, dead_for, live, live_with, only_item, only_wakeup, settings,
+    swept, world_after_a_failure, world_with,
 };
 
-const MINUTE_MS: u64 = 60_000;
 const UNBOUNDED: Invocation = Invocation { deadline: None };
 
 /// A world in which the wake-up after the first attempt got lost.

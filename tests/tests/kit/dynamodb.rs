@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use adapters::aws::{self, CallLimits};
 use adapters::ports::{DeliveryPorts, RedrivePorts, SweepPorts};
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::breaker::Breaker;
-use domain::delivery::{BreakerWrite, Invocation, Ports, Recorded};
+use domain::breaker::{Breaker, BreakerWrite, Ports as _};
+use domain::delivery::{Invocation, Ports, Recorded};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::DeliveryId;
@@ -114,7 +114,7 @@ async fn entries_of_the_index_that_cannot_be_read_become_dead_letters_with_that_
     // A breaker that holds, and is due.
     let open = Breaker::unreadable(0);
     let next = open.released(false, since).expect("it is looked at again");
-    let written = real.ports.write_breaker(&by, &Breaker::default(), &next).await;
+    let written = real.ports.breakers().write(&by, &Breaker::default(), &next).await;
     assert_eq!(written, Ok(BreakerWrite::Written));
 
     let swept = sweep::run(Invocation { deadline: None }, 100, &real.sweep_ports).await;

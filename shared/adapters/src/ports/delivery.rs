@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{
-    BreakerWrite, Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble,
-};
+use domain::breaker;
+use domain::delivery::{Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
@@ -102,17 +100,8 @@ impl Ports for DeliveryPorts {
         self.subscriptions.note_trouble(subscription, trouble).await;
     }
 
-    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
-        self.breakers.of(key).await.map_err(|_| OurFault::Ledger)
-    }
-
-    async fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> Result<BreakerWrite, OurFault> {
-        self.breakers.write(key, from, breaker).await.map_err(|_| OurFault::Ledger)
+    fn breakers(&self) -> &impl breaker::Ports {
+        &self.breakers
     }
 
     async fn post(&self, post: Post) -> Outcome {

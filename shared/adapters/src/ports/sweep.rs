@@ -1,7 +1,7 @@
 //! What the sweeper is given.
 
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{BreakerWrite, OurFault};
+use domain::breaker::{self, BreakerKey};
+use domain::delivery::OurFault;
 use domain::id::DeliveryId;
 use domain::message::{QueueMessage, Sent};
 use domain::sweep::{DueItem, Page, Ports, Position};
@@ -58,21 +58,8 @@ impl Ports for SweepPorts {
         self.due.breakers(now, most).await.map_err(|_| OurFault::Ledger)
     }
 
-    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
-        self.breakers.of(key).await.map_err(|_| OurFault::Ledger)
-    }
-
-    async fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> Result<BreakerWrite, OurFault> {
-        self.breakers.write(key, from, breaker).await.map_err(|_| OurFault::Ledger)
-    }
-
-    async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
-        self.breakers.forget(key, breaker).await.map_err(|_| OurFault::Ledger)
+    fn breakers(&self) -> &impl breaker::Ports {
+        &self.breakers
     }
 
     async fn held(&self, key: &BreakerKey, most: usize) -> Result<Page, OurFault> {

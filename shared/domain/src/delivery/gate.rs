@@ -6,7 +6,7 @@
 //! to a delivery, its ledger item and its wake-up, is written before its breaker.
 
 use super::{Execution, Ports};
-use crate::breaker::{Admission, Breaker, BreakerKey, Change, Phase};
+use crate::breaker::{Admission, Breaker, BreakerKey, BreakerWrite, Change, Phase, Ports as _};
 use crate::limits::{BREAKER_RESERVE_MS, BREAKER_STALENESS_MAX_MS, BREAKER_WRITES_MAX};
 
 /// How an attempt came to be made.
@@ -47,7 +47,7 @@ pub(super) async fn admit(
             Admission::Probe(probe) => probe,
         };
         memory.note(key, &probe, ports.now());
-        match ports.write_breaker(key, &breaker, &probe).await {
+        match ports.breakers().write(key, &breaker, &probe).await {
             Ok(BreakerWrite::Written) => return Some(Pass::Probe(probe)),
             // Somebody else was first; or the sweeper has only looked at it.
             Ok(BreakerWrite::Stands(current)) => {
@@ -62,15 +62,6 @@ pub(super) async fn admit(
         }
     }
     None
-}
-
-/// What became of a conditional write of a breaker.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum BreakerWrite {
-    /// It is written.
-    Written,
-    /// It is not: the breaker had another revision, and stands so.
-    Stands(Breaker),
 }
 
 /// The breaker as it is known; `None` when nothing is.
@@ -90,7 +81,7 @@ async fn view(
     if is_known || (seen.is_none() && look == Look::Remembered) {
         return seen.map(|seen| seen.breaker);
     }
-    match ports.breaker(key).await {
+    match ports.breakers().of(key).await {
         Ok(breaker) => {
             memory.note(key, &breaker, ports.now());
             Some(breaker)
@@ -177,7 +168,7 @@ async fn write(
         if !has_time(execution) {
             return None;
         }
-        let written = ports.write_breaker(key, &from, &next).await.ok();
+        let written = ports.breakers().write(key, &from, &next).await.ok();
         match written {
             Some(BreakerWrite::Written) => {
                 memory.note(key, &next, ports.now());

@@ -4,7 +4,7 @@
 use futures_util::future::join_all;
 
 use super::{Page, Ports, Swept};
-use crate::breaker::{BreakerKey, Phase, Release};
+use crate::breaker::{BreakerKey, Phase, Ports as _, Release};
 use crate::delivery::{Invocation, OurFault};
 use crate::limits::{SWEEP_AT_ONCE, SWEEP_BREAKERS_MAX, SWEEP_MARK_MS, SWEEP_RESERVE_MS};
 
@@ -34,15 +34,9 @@ pub(super) async fn run(
         }
         let share = Share { room, at_once: SWEEP_AT_ONCE / keys.len() };
         let each = keys.iter().map(|key| look_after(key, share, invocation, ports));
-        for (part, result) in join_all(each).await {
+        for part in join_all(each).await {
             swept.breakers += 1;
-            swept.released += part.released;
-            swept.woken += part.woken;
-            swept.unconfirmed += part.unconfirmed;
-            swept.taken += part.taken;
-            swept.unreadable += part.unreadable;
-            swept.note(part.fault.map_or(Ok(()), Err));
-            swept.note(result);
+            swept.absorb(part);
         }
     }
 }
@@ -57,6 +51,15 @@ struct Share {
 }
 
 impl Swept {
+    fn absorb(&mut self, part: Self) {
+        self.released += part.released;
+        self.woken += part.woken;
+        self.unconfirmed += part.unconfirmed;
+        self.taken += part.taken;
+        self.unreadable += part.unreadable;
+        self.note(part.fault.map_or(Ok(()), Err));
+    }
+
     fn note(&mut self, result: Result<(), OurFault>) {
         if let Err(fault) = result {
             self.fault = self.fault.or(Some(fault));
@@ -70,10 +73,11 @@ async fn look_after(
     share: Share,
     invocation: Invocation,
     ports: &impl Ports,
-) -> (Swept, Result<(), OurFault>) {
+) -> Swept {
     let mut part = Swept::default();
     let result = try_look_after(key, share, invocation, &mut part, ports).await;
-    (part, result)
+    part.note(result);
+    part
 }
 
 async fn try_look_after(
@@ -83,7 +87,7 @@ async fn try_look_after(
     part: &mut Swept,
     ports: &impl Ports,
 ) -> Result<(), OurFault> {
-    let breaker = ports.breaker(key).await?;
+    let breaker = ports.breakers().of(key).await?;
     let most = match breaker.release(ports.now()) {
         // It has moved on since the index was read.
         None => return Ok(()),
@@ -124,7 +128,7 @@ async fn try_look_after(
     }
     match breaker.released(is_empty, ports.now()) {
         // Should somebody have changed it meanwhile, they have said when to look again.
-        Some(next) => ports.write_breaker(key, &breaker, &next).await.map(|_| ()),
-        None => ports.forget_breaker(key, &breaker).await,
+        Some(next) => ports.breakers().write(key, &breaker, &next).await.map(|_| ()),
+        None => ports.breakers().forget(key, &breaker).await,
     }
 }

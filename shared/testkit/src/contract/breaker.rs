@@ -1,7 +1,7 @@
 //! Promises about what the sweeper finds, what a breaker holds, and breakers themselves.
 
-use domain::breaker::{Admission, Breaker, BreakerKey};
-use domain::delivery::{BreakerWrite, Ports, Recorded};
+use domain::breaker::{Admission, Breaker, BreakerKey, BreakerWrite, Ports as _};
+use domain::delivery::{Ports, Recorded};
 use domain::ledger::{Claim, LedgerItem, State, due_bucket};
 use domain::limits::{BREAKER_OPEN_MS, LEASE_MS, SWEEP_MARK_MS};
 use domain::sweep::{DueItem, Ports as _};
@@ -38,7 +38,7 @@ async fn record_held(subject: &impl Subject, event: &str, since: Timestamp) {
 async fn open(subject: &impl Subject, key: &BreakerKey, now: Timestamp) -> Breaker {
     let mut breaker = Breaker::default();
     while let Some(next) = breaker.failed(0, now) {
-        let written = subject.ports().write_breaker(key, &breaker, &next).await;
+        let written = subject.ports().breakers().write(key, &breaker, &next).await;
         assert_eq!(written, Ok(BreakerWrite::Written));
         breaker = next;
     }
@@ -144,21 +144,21 @@ pub async fn a_held_delivery_that_is_released_is_claimed_at_its_attempt(subject:
 /// Of two writers one wins; the other learns what stands.
 pub async fn a_breaker_is_written_by_compare_and_set(subject: &impl Subject) {
     let ports = subject.ports();
-    assert_eq!(ports.breaker(&key()).await, Ok(Breaker::default()));
+    assert_eq!(ports.breakers().of(&key()).await, Ok(Breaker::default()));
     let breaker = open(subject, &key(), T0).await;
-    assert_eq!(ports.breaker(&key()).await, Ok(breaker.clone()));
+    assert_eq!(ports.breakers().of(&key()).await, Ok(breaker.clone()));
     let late = T0.plus_ms(BREAKER_OPEN_MS);
     let Admission::Probe(probe) = breaker.admits(late) else { unreachable!("{breaker:?}") };
     let Admission::Probe(other) = breaker.admits(late.plus_ms(1)) else {
         unreachable!("{breaker:?}")
     };
-    assert_eq!(ports.write_breaker(&key(), &breaker, &probe).await, Ok(BreakerWrite::Written));
+    assert_eq!(ports.breakers().write(&key(), &breaker, &probe).await, Ok(BreakerWrite::Written));
     let stands = BreakerWrite::Stands(probe.clone());
-    assert_eq!(ports.write_breaker(&key(), &breaker, &other).await, Ok(stands.clone()));
+    assert_eq!(ports.breakers().write(&key(), &breaker, &other).await, Ok(stands.clone()));
     let first = Breaker::default().failed(0, late).expect("closed");
-    assert_eq!(ports.write_breaker(&key(), &Breaker::default(), &first).await, Ok(stands));
-    assert_eq!(subject.sweep_ports().breaker(&key()).await, Ok(probe));
-    assert_eq!(ports.breaker(&breaker_key("s2")).await, Ok(Breaker::default()), "its own");
+    assert_eq!(ports.breakers().write(&key(), &Breaker::default(), &first).await, Ok(stands));
+    assert_eq!(subject.sweep_ports().breakers().of(&key()).await, Ok(probe));
+    assert_eq!(ports.breakers().of(&breaker_key("s2")).await, Ok(Breaker::default()), "its own");
 }
 
 /// The sweeper finds the breakers that are to be looked at, earliest first.
@@ -167,7 +167,7 @@ pub async fn a_breaker_is_due_when_it_says_so(subject: &impl Subject) {
     open(subject, &breaker_key("late"), T0.plus_ms(10)).await;
     open(subject, &breaker_key("early"), T0).await;
     let closed = Breaker::default().failed(0, T0).expect("closed");
-    assert!(subject.ports().write_breaker(&key(), &Breaker::default(), &closed).await.is_ok());
+    assert!(subject.ports().breakers().write(&key(), &Breaker::default(), &closed).await.is_ok());
 
     let first = T0.plus_ms(BREAKER_OPEN_MS);
     assert_eq!(ports.due_breakers(first.minus_ms(1), 9).await, Ok(vec![]));
@@ -182,11 +182,11 @@ pub async fn a_breaker_is_forgotten_as_it_stands(subject: &impl Subject) {
     let ports = subject.sweep_ports();
     let stale = Breaker::default().failed(0, T0).expect("closed");
     let breaker = open(subject, &key(), T0).await;
-    assert_eq!(ports.forget_breaker(&key(), &stale).await, Ok(()));
-    assert_eq!(ports.breaker(&key()).await, Ok(breaker.clone()));
-    assert_eq!(ports.forget_breaker(&key(), &breaker).await, Ok(()));
-    assert_eq!(ports.forget_breaker(&key(), &breaker).await, Ok(()), "gone is gone");
-    assert_eq!(ports.breaker(&key()).await, Ok(Breaker::default()));
-    let written = ports.write_breaker(&key(), &Breaker::default(), &stale).await;
+    assert_eq!(ports.breakers().forget(&key(), &stale).await, Ok(()));
+    assert_eq!(ports.breakers().of(&key()).await, Ok(breaker.clone()));
+    assert_eq!(ports.breakers().forget(&key(), &breaker).await, Ok(()));
+    assert_eq!(ports.breakers().forget(&key(), &breaker).await, Ok(()), "gone is gone");
+    assert_eq!(ports.breakers().of(&key()).await, Ok(Breaker::default()));
+    let written = ports.breakers().write(&key(), &Breaker::default(), &stale).await;
     assert_eq!(written, Ok(BreakerWrite::Written), "and can begin anew");
 }

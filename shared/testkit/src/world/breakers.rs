@@ -2,9 +2,35 @@
 
 use std::collections::BTreeMap;
 
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::BreakerWrite;
+use domain::breaker::{Breaker, BreakerKey, BreakerWrite, Ports};
+use domain::delivery::OurFault;
 use domain::time::Timestamp;
+
+use super::faults::Call;
+use super::ports::Failed;
+use super::{State, World};
+
+impl Ports for World {
+    async fn of(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
+        let read = self.call(Call::Breaker, |state| state.breakers.of(key)).await;
+        read.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn write(
+        &self,
+        key: &BreakerKey,
+        from: &Breaker,
+        breaker: &Breaker,
+    ) -> Result<BreakerWrite, OurFault> {
+        let write = |state: &mut State| state.breakers.write(key, from, breaker);
+        self.call(Call::WriteBreaker, write).await.map_err(|Failed| OurFault::Ledger)
+    }
+
+    async fn forget(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
+        let forget = |state: &mut State| state.breakers.forget(key, breaker);
+        self.call(Call::ForgetBreaker, forget).await.map_err(|Failed| OurFault::Ledger)
+    }
+}
 
 #[derive(Default)]
 pub(super) struct Breakers(BTreeMap<BreakerKey, Breaker>);

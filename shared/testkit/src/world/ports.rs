@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{self, BreakerWrite, Ended, OurFault, Post, Queue, Recorded, Trouble};
+use domain::breaker;
+use domain::delivery::{self, Ended, OurFault, Post, Queue, Recorded, Trouble};
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
 use domain::jose::{Algorithm, Compact, signing_input};
@@ -90,21 +90,6 @@ impl World {
         sent.unwrap_or_else(|Failed| vec![Sent::Unconfirmed; entries])
     }
 
-    pub(super) async fn read_breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
-        let read = self.call(Call::Breaker, |state| state.breakers.of(key)).await;
-        read.map_err(|Failed| OurFault::Ledger)
-    }
-
-    pub(super) async fn set_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> Result<BreakerWrite, OurFault> {
-        let write = |state: &mut State| state.breakers.write(key, from, breaker);
-        self.call(Call::WriteBreaker, write).await.map_err(|Failed| OurFault::Ledger)
-    }
-
     async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
         let sent = self.call(call, |state| state.queues.send(place, draft, state.now)).await;
         sent.map_err(|Failed| OurFault::Queue)
@@ -169,17 +154,8 @@ impl delivery::Ports for World {
         let _heard = self.call(Call::NoteTrouble, note).await;
     }
 
-    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
-        self.read_breaker(key).await
-    }
-
-    async fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> Result<BreakerWrite, OurFault> {
-        self.set_breaker(key, from, breaker).await
+    fn breakers(&self) -> &impl breaker::Ports {
+        self
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -1,7 +1,7 @@
 //! The sweeper's ports on the world.
 
-use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{BreakerWrite, OurFault, Queue};
+use domain::breaker::{self, BreakerKey};
+use domain::delivery::{OurFault, Queue};
 use domain::id::DeliveryId;
 use domain::limits::SWEEP_PAGE_ITEMS;
 use domain::message::{QueueMessage, Sent};
@@ -39,22 +39,8 @@ impl Ports for World {
         due.map_err(|Failed| OurFault::Ledger)
     }
 
-    async fn breaker(&self, key: &BreakerKey) -> Result<Breaker, OurFault> {
-        self.read_breaker(key).await
-    }
-
-    async fn write_breaker(
-        &self,
-        key: &BreakerKey,
-        from: &Breaker,
-        breaker: &Breaker,
-    ) -> Result<BreakerWrite, OurFault> {
-        self.set_breaker(key, from, breaker).await
-    }
-
-    async fn forget_breaker(&self, key: &BreakerKey, breaker: &Breaker) -> Result<(), OurFault> {
-        let forget = |state: &mut State| state.breakers.forget(key, breaker);
-        self.call(Call::ForgetBreaker, forget).await.map_err(|Failed| OurFault::Ledger)
+    fn breakers(&self) -> &impl breaker::Ports {
+        self
     }
 
     async fn held(&self, key: &BreakerKey, most: usize) -> Result<Page, OurFault> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use adapters::breakers::Breakers;
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::breaker::{Breaker, BreakerKey, Phase};
+use domain::breaker::{Breaker, BreakerKey, Phase, Ports as _};
 use domain::id::SubscriptionId;
 use domain::scope::Scope;
 
