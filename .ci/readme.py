@@ -170,7 +170,7 @@ def main():
 
     assert "20 histories held, 0 did not." in run(block("simulate"))
     figures = run(block("figures"))
-    assert "313 messages, 10000 posts, at most 32 at once" in figures, figures
+    assert "317 messages, 10000 posts, at most 32 at once" in figures, figures
     assert "20000 woken, 208 + 1 queries," in figures, figures
 
     readme = (ROOT / "README.md").read_text()

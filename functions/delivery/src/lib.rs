@@ -98,6 +98,10 @@ async fn work(
             reports.iter().for_each(log);
             true
         }
+        Ok(Fate::Split { portions }) => {
+            tracing::info!(message_id, portions, "a wide fan-out is split");
+            true
+        }
         Ok(Fate::Returned(fault, reports)) => {
             reports.iter().for_each(log);
             tracing::error!(message_id, %fault, "a record goes back to its queue");

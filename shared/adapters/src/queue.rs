@@ -109,15 +109,15 @@ impl Queue {
         sent(send.send().await)
     }
 
-    /// Sends events on, where an earlier message left off.
-    pub async fn continue_later(&self, events: &Events) -> Result<(), Refused> {
-        let send = self
-            .client
-            .send_message()
-            .queue_url(&self.url)
-            .message_group_id(events.scope().key())
-            .message_body(QueueMessage::EventsV1(events.clone()).to_body());
-        sent(send.send().await)
+    /// Sends the portions of a wide fan-out.
+    pub async fn send_portions(&self, portions: &[Events]) -> Result<(), Refused> {
+        let body = |events: &Events| QueueMessage::EventsV1(events.clone()).to_body();
+        let messages: Vec<(String, String)> =
+            portions.iter().map(|events| (events.scope().key(), body(events))).collect();
+        let messages: Vec<Grouped<'_>> =
+            messages.iter().map(|(group, body)| Grouped { group, body }).collect();
+        let sent = self.send_all(&messages).await;
+        if sent.iter().all(|sent| *sent == Sent::Confirmed) { Ok(()) } else { Err(Refused) }
     }
 
     /// Sends a record as it is, with the reason why it could not be read as message attribute.

@@ -5,7 +5,8 @@
 //! something of *ours* fails, the record is returned to its queue and no attempt is charged.
 //!
 //! ```text
-//! record ─ parse ─┬─ EventsV1 ─ match ─ first attempts ─┬─ delivered
+//! record ─ parse ─┬─ EventsV1 ─ match ─┬─ too many ─ split into messages of their own
+//!                 │                    └─ first attempts ─┬─ delivered
 //!                 │                                     ├─ ledger item and wake-up
 //!                 │                                     ├─ held, while the breaker is open
 //!                 ├─ RetryV1 ── claim ── attempt ───────┤
@@ -109,8 +110,12 @@ pub trait Ports: Sync {
         delay_s: u32,
     ) -> impl Future<Output = Result<(), OurFault>> + Send;
 
-    /// Puts the rest of a wide fan-out back on the events queue.
-    fn continue_later(&self, events: &Events) -> impl Future<Output = Result<(), OurFault>> + Send;
+    /// Puts the portions of a wide fan-out, at most ten, on the events queue. `Err` when not all of
+    /// them are known to be there.
+    fn send_portions(
+        &self,
+        portions: &[Events],
+    ) -> impl Future<Output = Result<(), OurFault>> + Send;
 
     /// Puts an unreadable record on the dead-letter queue of its queue, with the reason beside it.
     fn set_aside(
@@ -243,6 +248,12 @@ impl<P> Copy for Execution<'_, P> {}
 pub enum Fate {
     /// Everything in it is settled: the queue may forget it.
     Settled(Vec<Report>),
+    /// It stood for too many to be attempted at once: messages for this many portions of them are on
+    /// the events queue in its place.
+    Split {
+        /// How many.
+        portions: usize,
+    },
     /// It must come back. What is reported happened all the same.
     Returned(OurFault, Vec<Report>),
     /// It could not be read and lies on the dead-letter queue with this reason.

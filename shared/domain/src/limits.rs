@@ -49,8 +49,12 @@ pub const BATCH_ENTRIES_MAX: usize = 10;
 /// The longest `DelaySeconds` SQS takes (same page). Longer waits belong to the ledger.
 pub const QUEUE_DELAY_MAX_S: u32 = 900;
 
-/// First attempts made at once for one queue message; the rest continue by cursor.
+/// First attempts made at once for one queue message. One that stands for more is split.
 pub const INLINE_FANOUT_MAX: usize = 32;
+
+/// Portions that a queue message is cut into; what is left is one more, and is cut in its turn. Ten
+/// batch calls take well under a second.
+pub const SPLIT_PORTIONS_MAX: usize = 99;
 
 /// Bytes of event data that the first attempts of one message send at once: a batch of ten such
 /// messages, each event signed and encoded once a target, fits a function of 256 MB.

@@ -1,7 +1,7 @@
 //! What travels through the queues: small, versioned in the variant, readable by the next release.
 //!
-//! `{"EventsV1":{"events":[…]}}` on `events`: events of one scope, with a cursor when the message
-//! continues a fan-out. `{"RetryV1":{"deliveryId":"…","attempt":n}}` on `retries`: a wake-up, which
+//! `{"EventsV1":{"events":[…]}}` on `events`: events of one scope, with `cursor` and `until` when the
+//! message is a portion of a wide fan-out. `{"RetryV1":{"deliveryId":"…","attempt":n}}` on `retries`: a wake-up, which
 //! carries no truth of its own; the ledger has it.
 
 use serde::{Deserialize, Serialize};
@@ -21,22 +21,62 @@ pub enum QueueMessage {
     RetryV1(Wakeup),
 }
 
-/// Events of one scope: at least one, and all of the same scope.
+/// Events of one scope: at least one, and all of the same scope; and for whom of those that listen.
 #[derive(Clone, Serialize)]
 pub struct Events {
     events: Vec<Event>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cursor: Option<Cursor>,
+    #[serde(flatten)]
+    span: Span,
 }
 
-/// How far a fan-out has come: everything up to and including this pair has been attempted.
+/// A place in a fan-out: one pair of event and subscription. Pairs are in the order of events, then
+/// of subscription IDs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cursor {
     /// Position in `events`.
     pub event: usize,
-    /// The last subscription attempted for that event, in the order of IDs.
+    /// The subscription, which need not be there any more.
     pub subscription: SubscriptionId,
+}
+
+/// Which pairs of a fan-out a message stands for: all of them, unless it says otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// Only those behind this one.
+    #[serde(rename = "cursor", skip_serializing_if = "Option::is_none")]
+    after: Option<Cursor>,
+    /// Only those up to this one, and this one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Cursor>,
+}
+
+impl Span {
+    /// `None` when it ends where it begins, or before: it would stand for nobody, and a message
+    /// that stands for nobody is a loss that nobody notices.
+    #[must_use]
+    pub fn new(after: Option<Cursor>, until: Option<Cursor>) -> Option<Self> {
+        let is_empty = matches!((&after, &until), (Some(after), Some(until)) if after >= until);
+        (!is_empty).then_some(Self { after, until })
+    }
+
+    /// Whether the message stands for this pair.
+    pub(crate) fn holds(&self, event: usize, subscription: &SubscriptionId) -> bool {
+        let place =
+            |cursor: &Cursor| (event, subscription).cmp(&(cursor.event, &cursor.subscription));
+        self.after.as_ref().is_none_or(|after| place(after).is_gt())
+            && self.until.as_ref().is_none_or(|until| place(until).is_le())
+    }
+
+    /// The spans that it falls into when it is cut behind each of these places, which are in order
+    /// and within it.
+    pub(crate) fn cut(&self, ends: Vec<Cursor>) -> Vec<Self> {
+        let mut after = self.after.clone();
+        let until = ends.into_iter().map(Some).chain([self.until.clone()]);
+        until
+            .map(|until| Self { after: std::mem::replace(&mut after, until.clone()), until })
+            .collect()
+    }
 }
 
 /// A wake-up of one delivery. Stale twins are harmless: the ledger's `attempt` decides.
@@ -79,9 +119,9 @@ pub enum Unreadable {
 impl Events {
     /// Events of one scope. `None` when there are none, or of more than one scope.
     #[must_use]
-    pub fn new(events: Vec<Event>, cursor: Option<Cursor>) -> Option<Self> {
+    pub fn new(events: Vec<Event>, span: Span) -> Option<Self> {
         let scope = &events.first()?.scope;
-        events.iter().all(|event| event.scope == *scope).then_some(Self { events, cursor })
+        events.iter().all(|event| event.scope == *scope).then_some(Self { events, span })
     }
 
     /// The scope of all of them.
@@ -96,16 +136,15 @@ impl Events {
         &self.events
     }
 
-    /// Where an earlier message left off.
+    /// Which pairs of event and subscription are meant.
     #[must_use]
-    pub fn cursor(&self) -> Option<&Cursor> {
-        self.cursor.as_ref()
+    pub fn span(&self) -> &Span {
+        &self.span
     }
 
-    /// The same events from a later position on.
-    #[must_use]
-    pub fn continued(&self, cursor: Cursor) -> Self {
-        Self { events: self.events.clone(), cursor: Some(cursor) }
+    /// The same events for others.
+    pub(crate) fn spanning(&self, span: Span) -> Self {
+        Self { events: self.events.clone(), span }
     }
 }
 
@@ -121,7 +160,8 @@ impl QueueMessage {
             "EventsV1" => {
                 let read: EventsContent =
                     serde_json::from_str(content.get()).map_err(|_| Unreadable::InvalidContent)?;
-                Events::new(read.events, read.cursor)
+                Span::new(read.cursor, read.until)
+                    .and_then(|span| Events::new(read.events, span))
                     .map(Self::EventsV1)
                     .ok_or(Unreadable::InvalidContent)
             }
@@ -169,6 +209,8 @@ struct EventsContent {
     events: Vec<Event>,
     #[serde(default)]
     cursor: Option<Cursor>,
+    #[serde(default)]
+    until: Option<Cursor>,
 }
 
 #[cfg(test)]
@@ -184,13 +226,40 @@ mod tests {
 
     #[test]
     fn a_message_reads_back_as_itself() {
-        let body = format!(
-            r#"{{"EventsV1":{{"events":[{EVENT}],"cursor":{{"event":0,"subscription":"s1"}}}}}}"#
+        let (cursor, until) = (
+            r#""cursor":{"event":0,"subscription":"s1"}"#,
+            r#""until":{"event":0,"subscription":"s2"}"#,
         );
-        let message = QueueMessage::parse(&body).expect("readable");
-        let again = QueueMessage::parse(&message.to_body()).expect("readable");
-        assert_eq!(again.to_body(), message.to_body());
-        assert!(message.to_body().contains(r#""data":{"a": 1}"#));
+        for span in
+            [String::new(), cursor.to_owned(), until.to_owned(), format!("{cursor},{until}")]
+        {
+            let comma = if span.is_empty() { "" } else { "," };
+            let body = format!(r#"{{"EventsV1":{{"events":[{EVENT}]{comma}{span}}}}}"#);
+            let message = QueueMessage::parse(&body).expect("readable");
+            let again = QueueMessage::parse(&message.to_body()).expect("readable");
+            assert_eq!(again.to_body(), message.to_body());
+            assert!(message.to_body().contains(r#""data":{"a": 1}"#));
+            assert!(message.to_body().ends_with(&format!("{span}}}}}")), "{}", message.to_body());
+        }
+    }
+
+    #[test]
+    fn a_span_that_is_cut_stands_for_the_same_pairs_each_in_one_part() {
+        let place = |event, subscription: &str| Cursor {
+            event,
+            subscription: SubscriptionId::parse(subscription).expect("valid"),
+        };
+        let whole = Span::new(Some(place(0, "b")), Some(place(2, "b"))).expect("not empty");
+        let parts = whole.cut(vec![place(0, "c"), place(1, "a")]);
+        assert_eq!(parts.len(), 3);
+        for event in 0..4 {
+            for subscription in ["a", "b", "c", "d"] {
+                let place = place(event, subscription);
+                let holders = parts.iter().filter(|part| part.holds(event, &place.subscription));
+                let expected = usize::from(whole.holds(event, &place.subscription));
+                assert_eq!(holders.count(), expected, "{place:?}");
+            }
+        }
     }
 
     #[test]
@@ -218,6 +287,12 @@ mod tests {
             (r#"{"EventsV1":{"events":[{"id":"e"}]}}"#, Unreadable::InvalidContent),
             (
                 &format!(r#"{{"EventsV1":{{"events":[{EVENT},{other_scope}]}}}}"#),
+                Unreadable::InvalidContent,
+            ),
+            (
+                &format!(
+                    r#"{{"EventsV1":{{"events":[{EVENT}],"cursor":{{"event":0,"subscription":"s1"}},"until":{{"event":0,"subscription":"s1"}}}}}}"#
+                ),
                 Unreadable::InvalidContent,
             ),
             (r#"{"RetryV1":{"deliveryId":"x","attempt":1}}"#, Unreadable::InvalidContent),

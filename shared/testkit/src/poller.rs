@@ -30,7 +30,9 @@ pub async fn work_one(world: &World, queue: Queue, settings: &Settings) -> Optio
     let execution = world.execution(invocation, settings);
     let fate = delivery::run(queue, &message.body, execution).await;
     match fate {
-        Fate::Settled(_) | Fate::SetAside(_) => world.delete(queue, &message.id),
+        Fate::Settled(_) | Fate::Split { .. } | Fate::SetAside(_) => {
+            world.delete(queue, &message.id);
+        }
         Fate::Returned(..) => {}
     }
     Some(Worked { queue, message, fate })

@@ -7,7 +7,7 @@ use domain::event::Event;
 use domain::event_type::EventTypeNames;
 use domain::id::{DeliveryId, EventId, PropertyId, SubscriptionId};
 use domain::ledger::{LedgerItem, State};
-use domain::message::{Events, QueueMessage, Wakeup};
+use domain::message::{Events, QueueMessage, Span, Wakeup};
 use domain::notification::Issuer;
 use domain::retry::Schedule;
 use domain::scope::Scope;
@@ -51,7 +51,7 @@ pub fn event_accepted_at(id: &str, at: Timestamp) -> Event {
 /// The body of a message on the events queue with these events.
 #[must_use]
 pub fn events_body_of(events: Vec<Event>) -> String {
-    QueueMessage::EventsV1(Events::new(events, None).expect("one scope")).to_body()
+    QueueMessage::EventsV1(Events::new(events, Span::default()).expect("one scope")).to_body()
 }
 
 /// The body of a message on the events queue with a [`event`] of each of these IDs.

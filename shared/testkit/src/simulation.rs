@@ -258,7 +258,7 @@ impl<'a> Simulation<'a> {
         let (Await::Before(call) | Await::After(call)) = at;
         let is_seldom = matches!(
             call,
-            Call::Disable | Call::ContinueLater | Call::SetAside | Call::ForgetBreaker
+            Call::Disable | Call::SendPortions | Call::SetAside | Call::ForgetBreaker
         );
         let times = if is_seldom || work == Work::Redrive { 15 } else { 1 };
         self.plan.crashes_per_mille * times

@@ -6,9 +6,8 @@
 //! it as the first. It hangs until the time-out of 5 s, and in each round it is a new subscription,
 //! so that its breaker is closed at first.
 //!
-//! Where it stands matters as long as its breaker is closed: a message hands on the subscriptions
-//! behind its own 32 when all its own attempts have ended. So does the rate: five seconds' events
-//! hang at once, each in an invocation, and eight of these run at once here (50 as deployed).
+//! The rate matters as long as its breaker is closed: five seconds' events hang at once, each in an
+//! invocation, and eight of these run at once here (50 as deployed).
 
 use std::collections::BTreeMap;
 use std::time::Duration;

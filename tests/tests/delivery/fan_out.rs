@@ -1,4 +1,4 @@
-//! Wide fan-out: 32 first attempts a message, the rest by cursor.
+//! Wide fan-out: at most 32 first attempts a message; one that stands for more is split.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -7,8 +7,9 @@ use std::task::{Context, Waker};
 use domain::delivery::{Fate, OurFault, Queue};
 use domain::limits::{
     ATTEMPT_TIMEOUT_DEFAULT_MS, BREAKER_FAILURES_MAX, FANOUT_BYTES_MAX, INLINE_FANOUT_MAX,
+    SPLIT_PORTIONS_MAX,
 };
-use domain::message::{Events, QueueMessage};
+use domain::message::{Events, QueueMessage, Span};
 use serde_json::value::RawValue;
 use testkit::poller::work_one;
 use testkit::samples::{delivery_id, event, events_body, property, settings};
@@ -70,12 +71,22 @@ async fn worked_past_a_hanging_target(world: &World) -> usize {
     under_way
 }
 
+/// Works the next message, which is split, and says into how many portions.
+async fn split(world: &World) -> usize {
+    let posts = world.posts().len();
+    let worked = work_one(world, Queue::Events, &settings()).await.expect("a visible record");
+    let Fate::Split { portions } = worked.fate else {
+        unreachable!("the record was not split: {:?}", worked.fate)
+    };
+    assert_eq!(world.posts().len(), posts, "a message that is split makes no attempt");
+    portions
+}
+
 /// Works the events queue to its end and says how many first attempts each message cost.
 async fn portions(world: &World) -> Vec<usize> {
     let mut portions = Vec::new();
     while !world.messages(Queue::Events).is_empty() {
         portions.push(settled(world, Queue::Events).await.len());
-        assert!(world.messages(Queue::Events).len() <= 1, "one message continues another");
     }
     portions
 }
@@ -83,16 +94,20 @@ async fn portions(world: &World) -> Vec<usize> {
 #[tokio::test]
 async fn a_hundred_subscriptions_are_posted_to_in_portions_and_each_once() {
     let world = world_of(100, &["e1"]);
+    assert_eq!(split(&world).await, 4);
     assert_eq!(portions(&world).await, [32, 32, 32, 4]);
     assert_each_pair_once(&world, 100, &["e1"]);
 }
 
 #[tokio::test]
-async fn a_portion_that_ends_with_the_last_subscription_is_not_continued() {
+async fn a_message_is_split_when_it_must_be_and_no_portion_is_empty() {
     for (subscriptions, expected) in
         [(1, vec![1]), (32, vec![32]), (33, vec![32, 1]), (64, vec![32, 32])]
     {
         let world = world_of(subscriptions, &["e1"]);
+        if expected.len() > 1 {
+            assert_eq!(split(&world).await, expected.len());
+        }
         assert_eq!(portions(&world).await, expected);
         assert_each_pair_once(&world, subscriptions, &["e1"]);
     }
@@ -102,6 +117,7 @@ async fn a_portion_that_ends_with_the_last_subscription_is_not_continued() {
 async fn several_events_go_on_across_portions_in_their_order() {
     let events = ["e2", "e1", "e3"];
     let world = world_of(40, &events);
+    assert_eq!(split(&world).await, 4);
     assert_eq!(portions(&world).await, [32, 32, 32, 24]);
     assert_each_pair_once(&world, 40, &events);
     let order: Vec<String> = world.posts().iter().map(Posted::jti).collect();
@@ -110,16 +126,18 @@ async fn several_events_go_on_across_portions_in_their_order() {
 }
 
 #[tokio::test]
-async fn a_continuation_is_a_message_of_its_scope_with_a_cursor() {
-    let world = world_of(33, &["e1"]);
-    settled(&world, Queue::Events).await;
-    let message = world.messages(Queue::Events).remove(0);
-    assert_eq!((message.group, message.delay_s), (Some(property().key()), 0));
-    let Ok(QueueMessage::EventsV1(events)) = QueueMessage::parse(&message.body) else {
-        unreachable!("a continuation is readable")
-    };
-    let cursor = events.cursor().expect("a cursor");
-    assert_eq!((cursor.event, cursor.subscription.as_str()), (0, "s031"));
+async fn a_portion_is_a_message_of_its_scope_that_says_for_whom_it_is() {
+    let world = world_of(65, &["e1"]);
+    assert_eq!(split(&world).await, 3);
+    let spans = world.messages(Queue::Events).into_iter().map(|message| {
+        assert_eq!((message.group, message.delay_s), (Some(property().key()), 0));
+        let body: serde_json::Value = serde_json::from_str(&message.body).expect("JSON");
+        let place = |name: &str| body["EventsV1"][name]["subscription"].as_str().map(str::to_owned);
+        (place("cursor"), place("until"))
+    });
+    let at = |id: &str| Some(id.to_owned());
+    let expected = [(None, at("s031")), (at("s031"), at("s063")), (at("s063"), None)];
+    assert_eq!(spans.collect::<Vec<_>>(), expected);
 }
 
 #[tokio::test]
@@ -140,6 +158,7 @@ async fn targets_that_fail_in_any_portion_are_retried_and_no_other_is_sent_twice
 #[tokio::test]
 async fn subscriptions_that_come_and_go_between_portions_disturb_no_other() {
     let world = world_of(64, &["e1"]);
+    assert_eq!(split(&world).await, 2);
     settled(&world, Queue::Events).await;
     // The one that the cursor names goes, one behind it goes, two are added on either side of it.
     world.unsubscribe("s031");
@@ -155,30 +174,58 @@ async fn subscriptions_that_come_and_go_between_portions_disturb_no_other() {
 }
 
 #[tokio::test]
-async fn a_continuation_that_cannot_be_sent_returns_the_message_and_loses_nobody() {
+async fn portions_that_cannot_be_sent_return_the_message_and_nobody_is_lost_or_served_twice() {
     let world = world_of(40, &["e1"]);
-    world.fault_next(Call::ContinueLater, [Some(Fault::NotDone)]);
+    world.fault_next(Call::SendPortions, [Some(Fault::NotDone)]);
     assert_eq!(returned(&world, Queue::Events).await, OurFault::Queue);
-    assert_eq!(world.posts().len(), INLINE_FANOUT_MAX);
+    assert_eq!(world.posts().len(), 0);
+    drained(&world).await;
+    assert_each_pair_once(&world, 40, &["e1"]);
+}
+
+#[tokio::test]
+async fn a_portion_that_the_queue_refuses_returns_the_message_and_nobody_is_lost() {
+    let world = world_of(100, &["e1"]);
+    world.refuse_entries([2]);
+    assert_eq!(returned(&world, Queue::Events).await, OurFault::Queue);
     drained(&world).await;
     let posted = posts_by_pair(&world);
-    assert_eq!(posted.len(), 40);
-    assert_eq!(posted.values().filter(|posts| **posts == 2).count(), INLINE_FANOUT_MAX);
+    assert_eq!(posted.len(), 100);
+    // Three of four were there before the message came back and was split once more.
+    assert_eq!(posted.values().filter(|posts| **posts == 1).count(), INLINE_FANOUT_MAX);
     assert!(posted.values().all(|posts| *posts <= 2));
 }
 
 #[tokio::test]
-async fn a_portion_that_comes_back_hands_nothing_on_however_often_it_comes_back() {
+async fn portions_that_come_back_multiply_nothing_however_often_they_come_back() {
     let world = world_of(100, &["e1"]);
     world.fault_always(Call::Sign, Fault::NotDone);
+    assert_eq!(split(&world).await, 4);
     for _ in 0..5 {
-        assert_eq!(returned(&world, Queue::Events).await, OurFault::SigningKey);
-        assert_eq!(world.messages(Queue::Events).len(), 1, "nothing multiplies");
-        world.set_now(world.next_visible_at().expect("it comes back"));
+        for _ in 0..4 {
+            assert_eq!(returned(&world, Queue::Events).await, OurFault::SigningKey);
+        }
+        assert_eq!(world.messages(Queue::Events).len(), 4, "nothing multiplies");
+        world.set_now(world.next_visible_at().expect("they come back"));
     }
     world.heal();
-    assert_eq!(portions(&world).await, [32, 32, 32, 4]);
+    let mut attempts = portions(&world).await;
+    attempts.sort_unstable();
+    assert_eq!(attempts, [4, 32, 32, 32]);
     assert_each_pair_once(&world, 100, &["e1"]);
+}
+
+#[tokio::test]
+async fn a_portion_that_has_grown_too_wide_is_split_once_more() {
+    let world = world_of(64, &["e1"]);
+    assert_eq!(split(&world).await, 2);
+    for added in 0..INLINE_FANOUT_MAX {
+        world.subscribe(&format!("s000-{added}"), &format!("https://added-{added}.example.com/"));
+    }
+    assert_eq!(split(&world).await, 2, "the first of the two");
+    assert_eq!(portions(&world).await, [32, 32, 32]);
+    assert!(posts_by_pair(&world).values().all(|posts| *posts == 1));
+    assert_eq!(world.posts().len(), 96);
 }
 
 #[tokio::test]
@@ -186,8 +233,9 @@ async fn large_events_go_out_in_smaller_portions_and_to_each_target_once() {
     let mut large = event("e1");
     let data = format!(r#"{{"x":"{}"}}"#, "x".repeat(FANOUT_BYTES_MAX / 20 - 8));
     large.data = RawValue::from_string(data).expect("JSON");
-    let events = Events::new(vec![large], None).expect("one scope");
+    let events = Events::new(vec![large], Span::default()).expect("one scope");
     let world = world_with(25, QueueMessage::EventsV1(events).to_body());
+    assert_eq!(split(&world).await, 2);
     assert_eq!(portions(&world).await, [20, 5]);
     assert_each_pair_once(&world, 25, &["e1"]);
 }
@@ -200,14 +248,21 @@ async fn ten_thousand_subscriptions_are_served_once_each_and_the_work_of_a_messa
         world.subscribe(&format!("s{subscription:05}"), &url(subscription));
     }
     world.put(Queue::Events, events_body(&["e1"]));
-    let mut lengths = Vec::new();
+    let (mut attempted, mut split, mut bytes_max) = (0, 0, 0);
     while let Some(worked) = work_one(&world, Queue::Events, &settings()).await {
-        assert!(matches!(worked.fate, Fate::Settled(_)));
-        assert!(world.count(Queue::Events) <= 1, "one message continues another");
-        lengths.push(worked.message.body.len());
+        match worked.fate {
+            Fate::Settled(_) => attempted += 1,
+            Fate::Split { portions } => {
+                assert!(portions <= SPLIT_PORTIONS_MAX + 1);
+                split += 1;
+            }
+            fate @ (Fate::Returned(..) | Fate::SetAside(_)) => unreachable!("{fate:?}"),
+        }
+        bytes_max = bytes_max.max(worked.message.body.len());
     }
-    assert_eq!(lengths.len(), subscriptions.div_ceil(INLINE_FANOUT_MAX));
-    assert!(lengths[2..].iter().all(|length| *length == lengths[1]), "no continuation grows");
+    assert_eq!(attempted, subscriptions.div_ceil(INLINE_FANOUT_MAX));
+    assert_eq!(split, attempted.div_ceil(SPLIT_PORTIONS_MAX));
+    assert!(bytes_max < events_body(&["e1"]).len() + 150, "no message grows");
     assert_eq!(world.posts_at_once_max(), INLINE_FANOUT_MAX);
     let posted = posts_by_pair(&world);
     assert_eq!((posted.len(), world.posts().len()), (subscriptions, subscriptions));
@@ -228,24 +283,40 @@ async fn i5_a_target_that_hangs_holds_up_no_other_attempt_of_its_portion() {
 }
 
 #[tokio::test]
-async fn i5_the_portions_behind_a_target_that_hangs_wait_for_its_time_out_until_its_breaker_opens()
-{
-    let world = world_of(100, &["e0"]);
+async fn i5_a_target_that_hangs_holds_up_no_other_portion_even_before_its_breaker_opens() {
+    let world = world_of(100, &["e1"]);
+    world.react_always(&url(0), Reaction::Hang);
+    assert_eq!(split(&world).await, 4);
+    let settings = settings();
+    let mut hangs = pin!(work_one(&world, Queue::Events, &settings));
+    let mut context = Context::from_waker(Waker::noop());
+    for _ in 0..POLLS {
+        assert!(hangs.as_mut().poll(&mut context).is_pending(), "an attempt is under way");
+    }
+    // The others are on the queue already.
+    for others in [32, 32, 4] {
+        assert_eq!(settled(&world, Queue::Events).await.len(), others);
+    }
+    assert_eq!((world.posts().len(), world.posts_under_way()), (100, 1));
+    world.advance_ms(u64::from(ATTEMPT_TIMEOUT_DEFAULT_MS) + 1);
+    hangs.await;
+    assert_each_pair_once(&world, 100, &["e1"]);
+}
+
+#[tokio::test]
+async fn i5_once_its_breaker_is_open_nobody_waits_for_a_target_that_hangs() {
+    let world = world_of(INLINE_FANOUT_MAX, &["e0"]);
     world.react_always(&url(0), Reaction::Hang);
     for failure in 0..BREAKER_FAILURES_MAX {
         if failure > 0 {
             world.put(Queue::Events, events_body(&[&format!("e{failure}")]));
         }
-        let before = world.posts().len();
         assert_eq!(worked_past_a_hanging_target(&world).await, 1);
-        assert_eq!(world.posts().len() - before, INLINE_FANOUT_MAX, "the rest goes on now");
-        assert_eq!(portions(&world).await, [32, 32, 4]);
     }
-    // Held: the target is not asked, and nobody waits for it.
     world.put(Queue::Events, events_body(&["e5"]));
     let began_at = world.now();
-    assert_eq!(portions(&world).await, [32, 32, 32, 4]);
+    assert_eq!(portions(&world).await, [32]);
     assert_eq!(world.now(), began_at);
     assert_eq!(world.posts_to(&url(0)).len(), 5);
-    assert_eq!(world.posts_to(&url(99)).len(), 6);
+    assert_eq!(world.posts_to(&url(31)).len(), 6);
 }

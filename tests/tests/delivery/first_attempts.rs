@@ -20,7 +20,7 @@ async fn a_healthy_target_is_sent_once_without_ledger_and_without_wake_up() {
     let reports = settled(&world, Queue::Events).await;
     assert_eq!(reports[0].disposition, Disposition::Delivered);
     assert_eq!(attempts(&world, TARGET), [1]);
-    for call in [Call::Record, Call::Claim, Call::Settle, Call::Wake, Call::ContinueLater] {
+    for call in [Call::Record, Call::Claim, Call::Settle, Call::Wake, Call::SendPortions] {
         assert_eq!(world.calls(call), 0, "{call:?}");
     }
     assert_eq!(world.next_visible_at(), None);

@@ -136,7 +136,7 @@ async fn f12_an_attempt_that_could_not_end_in_time_is_not_begun() {
             Fate::Returned(fault, reports) => {
                 assert_eq!((fault, reports.len(), posts), (OurFault::OutOfTime, 0, 0));
             }
-            Fate::SetAside(reason) => unreachable!("{reason}"),
+            fate @ (Fate::Split { .. } | Fate::SetAside(_)) => unreachable!("{fate:?}"),
         }
         assert!(world.ledger().is_empty());
         // Nothing was deleted here: it comes again.

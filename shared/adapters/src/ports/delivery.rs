@@ -139,8 +139,8 @@ impl Ports for DeliveryPorts {
         self.retries.wake(wakeup, subscription, delay_s).await.map_err(|_| OurFault::Queue)
     }
 
-    async fn continue_later(&self, events: &Events) -> Result<(), OurFault> {
-        self.events.continue_later(events).await.map_err(|_| OurFault::Queue)
+    async fn send_portions(&self, portions: &[Events]) -> Result<(), OurFault> {
+        self.events.send_portions(portions).await.map_err(|_| OurFault::Queue)
     }
 
     async fn set_aside(

@@ -1,4 +1,8 @@
-//! The first attempts of a message's events, all at once, up to a bound; the rest by cursor.
+//! The first attempts of a message's events: all at once where they are few, else in portions.
+//!
+//! A message either makes its attempts or is split, never both. So a target that hangs holds up
+//! nobody behind it, and a message that comes back for a fault of ours repeats its own portion
+//! alone, never somebody else's.
 
 use futures_util::future::join_all;
 
@@ -7,21 +11,99 @@ use super::gate::Look;
 use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
-use crate::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
-use crate::message::{Cursor, Events};
+use crate::limits::{
+    BATCH_ENTRIES_MAX, DELIVERY_RESERVE_MS, FANOUT_BYTES_MAX, INLINE_FANOUT_MAX, SPLIT_PORTIONS_MAX,
+};
+use crate::message::{Cursor, Events, Span};
 use crate::subscription::{Subscription, Subscriptions};
 
-/// Delivers the events of a message to every subscription that matches.
+/// Delivers the events of a message to every subscription that matches, or sees to it that other
+/// messages do.
 pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -> Fate {
-    let ports = execution.ports;
-    let subscriptions = match ports.subscriptions(events.scope()).await {
+    let subscriptions = match execution.ports.subscriptions(events.scope()).await {
         Ok(subscriptions) => subscriptions,
         Err(fault) => return Fate::Returned(fault, Vec::new()),
     };
-    let plan = Plan::of(events, &subscriptions);
-    let pairs = plan.pairs.iter();
-    let attempts = pairs.map(|(event, subscription)| first_attempt(event, subscription, execution));
-    let mut reports = Vec::with_capacity(plan.pairs.len());
+    match Plan::of(events, &subscriptions) {
+        Plan::Attempt(pairs) => attempt_all(&pairs, execution).await,
+        Plan::Split(spans) => split(events, spans, execution).await,
+    }
+}
+
+/// What is to be done about a message.
+enum Plan<'a> {
+    /// These are few enough to be attempted at once.
+    Attempt(Vec<(&'a Event, &'a Subscription)>),
+    /// They are not: a message for each of these.
+    Split(Vec<Span>),
+}
+
+impl<'a> Plan<'a> {
+    fn of(events: &'a Events, subscriptions: &'a Subscriptions) -> Self {
+        let mut portion: Vec<(usize, &Event, &Subscription)> = Vec::new();
+        let mut bytes = 0;
+        let mut ends = Vec::new();
+        for pair in pairs(events, subscriptions) {
+            let data_bytes = pair.1.data.get().len();
+            let is_full =
+                portion.len() == INLINE_FANOUT_MAX || bytes + data_bytes > FANOUT_BYTES_MAX;
+            if let Some((event, _, subscription)) = portion.last().filter(|_| is_full) {
+                ends.push(Cursor { event: *event, subscription: subscription.id.clone() });
+                if ends.len() == SPLIT_PORTIONS_MAX {
+                    break;
+                }
+                portion.clear();
+                bytes = 0;
+            }
+            bytes += data_bytes;
+            portion.push(pair);
+        }
+        if ends.is_empty() {
+            let pairs = portion.into_iter().map(|(_, event, subscription)| (event, subscription));
+            Self::Attempt(pairs.collect())
+        } else {
+            Self::Split(events.span().cut(ends))
+        }
+    }
+}
+
+/// The pairs that the message stands for, in the order of events, then of subscription IDs.
+fn pairs<'a>(
+    events: &'a Events,
+    subscriptions: &'a Subscriptions,
+) -> impl Iterator<Item = (usize, &'a Event, &'a Subscription)> {
+    events.as_slice().iter().enumerate().flat_map(move |(index, event)| {
+        let is_meant = move |subscription: &&Subscription| {
+            events.span().holds(index, &subscription.id) && subscription.matches(event)
+        };
+        let pair = move |subscription| (index, event, subscription);
+        subscriptions.readable.iter().filter(is_meant).map(pair)
+    })
+}
+
+/// Sends a message for each span. When one of them cannot be sent, the message comes back, and all
+/// are sent once more.
+async fn split(events: &Events, spans: Vec<Span>, execution: Execution<'_, impl Ports>) -> Fate {
+    let portions = spans.len();
+    for spans in spans.chunks(BATCH_ENTRIES_MAX) {
+        if !execution.invocation.has_ms(DELIVERY_RESERVE_MS, execution.ports.now()) {
+            return Fate::Returned(OurFault::OutOfTime, Vec::new());
+        }
+        // Each carries the events: no more of them at once than one call can take.
+        let batch: Vec<Events> = spans.iter().map(|span| events.spanning(span.clone())).collect();
+        if let Err(fault) = execution.ports.send_portions(&batch).await {
+            return Fate::Returned(fault, Vec::new());
+        }
+    }
+    Fate::Split { portions }
+}
+
+async fn attempt_all(
+    pairs: &[(&Event, &Subscription)],
+    execution: Execution<'_, impl Ports>,
+) -> Fate {
+    let attempts = pairs.iter().map(|(event, to)| first_attempt(event, to, execution));
+    let mut reports = Vec::with_capacity(pairs.len());
     let mut fault = None;
     for result in join_all(attempts).await {
         match result {
@@ -29,54 +111,9 @@ pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -
             Err(ours) => fault = fault.or(Some(ours)),
         }
     }
-    // Only a message whose own part is settled hands on the rest. One that comes back would hand
-    // it on again each time, and each of those again.
-    if let (None, Some(cursor)) = (fault, &plan.rest) {
-        fault = ports.continue_later(&events.continued(cursor.clone())).await.err();
-    }
     match fault {
         None => Fate::Settled(reports),
         Some(fault) => Fate::Returned(fault, reports),
-    }
-}
-
-/// The pairs to attempt now, and where a later message goes on.
-struct Plan<'a> {
-    pairs: Vec<(&'a Event, &'a Subscription)>,
-    rest: Option<Cursor>,
-}
-
-impl<'a> Plan<'a> {
-    /// Pairs in the order of events, then of subscription IDs, after the message's cursor.
-    fn of(events: &'a Events, subscriptions: &'a Subscriptions) -> Self {
-        let is_ahead = |event: usize, subscription: &Subscription| match events.cursor() {
-            None => true,
-            Some(done) => (event, &subscription.id) > (done.event, &done.subscription),
-        };
-        let ahead = events.as_slice().iter().enumerate().flat_map(|(index, event)| {
-            let matching = move |subscription: &&Subscription| {
-                is_ahead(index, subscription) && subscription.matches(event)
-            };
-            let pair = move |subscription| (index, event, subscription);
-            subscriptions.readable.iter().filter(matching).map(pair)
-        });
-        let mut now: Vec<(usize, &Event, &Subscription)> = Vec::new();
-        let mut bytes = 0;
-        let mut is_done = true;
-        for pair in ahead {
-            bytes += pair.1.data.get().len();
-            if now.len() == INLINE_FANOUT_MAX || (bytes > FANOUT_BYTES_MAX && !now.is_empty()) {
-                is_done = false;
-                break;
-            }
-            now.push(pair);
-        }
-        let rest = now.last().filter(|_| !is_done).map(|(event, _, subscription)| Cursor {
-            event: *event,
-            subscription: subscription.id.clone(),
-        });
-        let pairs = now.into_iter().map(|(_, event, subscription)| (event, subscription));
-        Self { pairs: pairs.collect(), rest }
     }
 }
 

@@ -31,8 +31,8 @@ pub enum Call {
     Settle,
     /// Sending a wake-up.
     Wake,
-    /// Sending the rest of a fan-out.
-    ContinueLater,
+    /// Sending the portions of a fan-out: all entries of one call.
+    SendPortions,
     /// Putting an unreadable record on a dead-letter queue.
     SetAside,
     /// Beginning a posting: one call for each.
@@ -105,7 +105,7 @@ impl Call {
             | Self::List
             | Self::Look
             | Self::Revive => Service::Deliveries,
-            Self::Wake | Self::ContinueLater | Self::SetAside | Self::Send | Self::WakeAll => {
+            Self::Wake | Self::SendPortions | Self::SetAside | Self::Send | Self::WakeAll => {
                 Service::Queues
             }
             Self::Begin | Self::MarkSent => Service::Ingested,

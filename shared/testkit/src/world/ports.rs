@@ -219,12 +219,15 @@ impl delivery::Ports for World {
         self.send_draft(Call::Wake, Queue::Retries.into(), draft).await
     }
 
-    async fn continue_later(&self, events: &Events) -> Result<(), OurFault> {
-        let draft = Draft {
+    async fn send_portions(&self, portions: &[Events]) -> Result<(), OurFault> {
+        let draft = |events: &Events| Draft {
             group: Some(events.scope().key()),
             ..Draft::of(QueueMessage::EventsV1(events.clone()).to_body())
         };
-        self.send_draft(Call::ContinueLater, Queue::Events.into(), draft).await
+        let drafts = portions.iter().map(draft).collect();
+        let sent = self.send_drafts(Call::SendPortions, Queue::Events, drafts).await;
+        let are_all = sent.iter().all(|sent| *sent == Sent::Confirmed);
+        if are_all { Ok(()) } else { Err(OurFault::Queue) }
     }
 
     async fn set_aside(
