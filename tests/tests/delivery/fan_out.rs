@@ -173,6 +173,47 @@ async fn subscriptions_that_come_and_go_between_portions_disturb_no_other() {
     assert_eq!(world.posts().len(), 32 + 31 + 1);
 }
 
+/// Works the next message; after so many polls two subscriptions change. Whether the work was done
+/// before.
+async fn is_done_before_a_change(world: &World, polls: usize) -> bool {
+    let settings = settings();
+    let mut work = pin!(work_one(world, Queue::Events, &settings));
+    let mut context = Context::from_waker(Waker::noop());
+    let is_done = (0..polls).any(|_| work.as_mut().poll(&mut context).is_ready());
+    if !is_done {
+        world.unsubscribe("s001");
+        world.subscribe("s001a", ADDED);
+        work.await;
+    }
+    is_done
+}
+
+const ADDED: &str = "https://added.example.com/";
+
+#[tokio::test]
+async fn f21_a_subscription_that_comes_or_goes_at_any_await_is_in_or_out_and_disturbs_no_other() {
+    // A message that is attempted, and one that is split.
+    for subscriptions in [3, 34] {
+        for polls in 0.. {
+            let world = world_of(subscriptions, &["e1", "e2"]);
+            if is_done_before_a_change(&world, polls).await {
+                assert!(polls > 3, "the awaits are real");
+                break;
+            }
+            drained(&world).await;
+            let posted = posts_by_pair(&world);
+            assert!(posted.values().all(|posts| *posts == 1), "{polls} polls: {posted:?}");
+            for subscription in (0..subscriptions).filter(|subscription| *subscription != 1) {
+                assert_eq!(world.posts_to(&url(subscription)).len(), 2, "{polls} polls");
+            }
+            for (changed, of) in [(url(1), "went"), (ADDED.to_owned(), "came")] {
+                assert!(world.posts_to(&changed).len() <= 2, "{polls} polls: {of}");
+            }
+            assert!(world.ledger().is_empty());
+        }
+    }
+}
+
 #[tokio::test]
 async fn portions_that_cannot_be_sent_return_the_message_and_nobody_is_lost_or_served_twice() {
     let world = world_of(40, &["e1"]);

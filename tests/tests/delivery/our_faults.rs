@@ -111,6 +111,23 @@ async fn f08_a_record_that_comes_back_sends_its_wake_up_although_the_item_is_the
 }
 
 #[tokio::test]
+async fn f23_keys_that_cannot_be_read_for_hours_charge_nobody_and_end_nothing() {
+    let world = world_after_a_failure([]).await;
+    world.put(Queue::Events, testkit::samples::events_body(&["e2"]));
+    world.fault_always(Call::Sign, Fault::NotDone);
+    for _ in 0..80 {
+        world.set_now(world.next_visible_at().expect("both come back"));
+        testkit::poller::work_visible(&world, &settings()).await;
+    }
+    assert_eq!(world.posts().len(), 1, "nobody was posted to without a signature");
+    assert_eq!(only_item(&world).attempt, 1, "nobody was charged");
+    world.heal();
+    drained(&world).await;
+    assert_eq!(attempts(&world, TARGET), [1, 1, 2], "one of e2, two of e1");
+    assert!(world.ledger().is_empty());
+}
+
+#[tokio::test]
 async fn a_neighbours_book_keeping_costs_a_healthy_target_a_duplicate_at_most() {
     let world = world_with([500, 500].map(Reaction::status));
     world.subscribe("s2", NEIGHBOUR);

@@ -23,14 +23,14 @@ async fn assert_given_up(world: &World, reason: &Reason) {
 }
 
 #[tokio::test]
-async fn a_subscription_that_was_disabled_is_not_posted_to_again() {
+async fn f20_a_subscription_that_was_disabled_is_not_posted_to_again() {
     let world = world_after_a_failure([]).await;
     world.subscribe_with("s1", TARGET, &json!({"enabled": false}));
     assert_given_up(&world, &Reason::SubscriptionDisabled).await;
 }
 
 #[tokio::test]
-async fn a_subscription_that_was_deleted_is_not_posted_to_again() {
+async fn f20_a_subscription_that_was_deleted_is_not_posted_to_again() {
     let world = world_after_a_failure([]).await;
     world.unsubscribe("s1");
     world.subscribe("s2", MOVED);
@@ -45,7 +45,7 @@ async fn a_subscription_that_became_unreadable_is_not_posted_to_again() {
 }
 
 #[tokio::test]
-async fn a_retry_goes_to_the_url_as_it_is_now() {
+async fn f20_a_retry_goes_to_the_url_as_it_is_now() {
     let world = world_after_a_failure([]).await;
     world.subscribe("s1", MOVED);
     settled_later(&world, Queue::Retries).await;

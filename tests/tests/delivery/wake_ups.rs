@@ -57,7 +57,7 @@ async fn twins_that_are_worked_at_the_same_time_post_once() {
 }
 
 #[tokio::test]
-async fn an_early_wake_up_posts_nothing_and_comes_again_when_it_is_time() {
+async fn f22_an_early_wake_up_posts_nothing_and_comes_again_when_it_is_time() {
     let world = world_after_a_failure([]).await;
     forget_wakeup(&world);
     wake_again(&world);
