@@ -9,6 +9,7 @@ pub(crate) mod canonical;
 mod object;
 mod text;
 
+pub(crate) use object::push_member;
 pub use object::{Members, Object, Problem, Problems};
 pub use text::{Text, TextError};
 

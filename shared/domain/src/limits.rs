@@ -39,6 +39,12 @@ pub const SUB_BYTES_MAX: usize = 255;
 /// Events of one scope are packed up to this many bytes a queue message: SQS bills per 64 KiB.
 pub const MESSAGE_PACK_BYTES_MAX: usize = 64 * 1024;
 
+/// Paths in a subscription's `fields`: more than any of the documented data has members.
+pub const FIELDS_MAX: usize = 64;
+
+/// One path of `fields`, in bytes.
+pub const FIELD_PATH_BYTES_MAX: usize = 256;
+
 /// One SQS message, in bytes
 /// (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>).
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;

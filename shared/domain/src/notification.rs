@@ -4,11 +4,14 @@
 //! one; the signature is made at send time, with the key that is then current.
 
 use serde::Serialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::DeliveryId;
+use crate::json::push_member;
+use crate::subscription::{Fields, Subscription};
 use crate::time::Timestamp;
 
 /// The media type of a notification's body (RFC 8417 §7.2), and without `application/` its `typ`.
@@ -54,63 +57,65 @@ struct Claims<'a> {
     events: Box<RawValue>,
 }
 
-/// The payload of the notification of an event to an endpoint, as JSON.
+/// The payload of the notification of an event to a subscription's endpoint, as JSON.
 ///
 /// `events` has one member, named by the event's type; its value is the standard data: `sub`,
-/// `propertyId` and `clientId` first, then the members of `data` to the byte. No top-level `sub`
-/// and no `exp` (RFC 8417 §2.2, §4).
+/// `propertyId` and `clientId` first, then the members of `data` to the byte, or those of them that
+/// the subscription's `fields` let out. No top-level `sub` and no `exp` (RFC 8417 §2.2, §4).
 #[must_use]
 #[expect(clippy::missing_panics_doc, reason = "strings, numbers and raw JSON always serialise")]
-pub fn payload(event: &Event, endpoint: &str, issuer: &Issuer, names: &EventTypeNames) -> String {
+pub fn payload(
+    event: &Event,
+    subscription: &Subscription,
+    issuer: &Issuer,
+    names: &EventTypeNames,
+) -> String {
     let claims = Claims {
         iss: issuer.as_str(),
         iat: event.accepted_at.as_s(),
         jti: event.id.as_str(),
-        aud: [endpoint],
+        aud: [&subscription.endpoint],
         toe: event.occurred_at.as_s(),
-        events: events_member(event, names),
+        events: events_member(event, subscription.fields.as_ref(), names),
     };
     serde_json::to_string(&claims).expect("strings, numbers and raw JSON always serialise")
 }
 
-fn events_member(event: &Event, names: &EventTypeNames) -> Box<RawValue> {
-    let mut json = String::with_capacity(event.data.get().len() + 128);
-    json.push('{');
-    push_string(&mut json, names.uri(event.kind));
-    json.push_str(":{");
+fn events_member(event: &Event, fields: Option<&Fields>, names: &EventTypeNames) -> Box<RawValue> {
+    let mut data = String::with_capacity(event.data.get().len() + 128);
+    data.push('{');
     let identifiers = [
         ("sub", event.sub.as_ref().map(crate::id::Sub::as_str)),
         ("propertyId", event.property_id.as_ref().map(crate::id::PropertyId::as_str)),
         ("clientId", event.client_id.as_ref().map(crate::id::ClientId::as_str)),
     ];
-    let mut is_first = true;
-    let mut separate = |json: &mut String| {
-        if !std::mem::take(&mut is_first) {
-            json.push(',');
-        }
-    };
     for (name, value) in identifiers {
         if let Some(value) = value {
-            separate(&mut json);
-            push_string(&mut json, name);
-            json.push(':');
-            push_string(&mut json, value);
+            push_member(&mut data, name, &raw(Value::from(value).to_string()));
         }
     }
     for (name, value) in event.data_members() {
-        if !identifiers.iter().any(|(known, _)| *known == name) {
-            separate(&mut json);
-            push_string(&mut json, &name);
-            json.push(':');
-            json.push_str(value.get());
+        if identifiers.iter().any(|(known, _)| *known == name) {
+            continue;
+        }
+        match fields {
+            None => push_member(&mut data, &name, value),
+            Some(fields) => {
+                if let Some(selected) = fields.select(&name, value) {
+                    push_member(&mut data, &name, &selected);
+                }
+            }
         }
     }
-    json.push_str("}}");
-    RawValue::from_string(json).expect("assembled from JSON strings and raw JSON")
+    data.push('}');
+    let mut json = String::from("{");
+    push_member(&mut json, names.uri(event.kind), &raw(data));
+    json.push('}');
+    raw(json)
 }
 
-fn push_string(json: &mut String, text: &str) {
-    json.push_str(&serde_json::to_string(text).expect("a string always serialises"));
+fn raw(json: String) -> Box<RawValue> {
+    RawValue::from_string(json).expect("assembled from JSON strings and raw JSON")
 }
 
 /// The headers that help a receiver; the JWS is the proof.
@@ -138,8 +143,20 @@ mod tests {
     }
 
     fn payload_of(data: &str) -> String {
+        payload_with(data, &serde_json::json!(null))
+    }
+
+    fn payload_with(data: &str, fields: &Value) -> String {
+        let row = serde_json::json!({
+            "sk": "SUBSCRIPTION#s1", "category": "user_data_change", "enabled": true,
+            "endpoint": "https://t.example/hook", "fields": fields,
+        });
+        let row = row.as_object().expect("an object").clone();
+        let scope = event("{}").scope;
+        let subscription = Subscription::read(&scope, row, &EventTypeNames::default());
+        let subscription = subscription.expect("readable");
         let issuer = Issuer::parse("https://idp.example.com").expect("valid");
-        payload(&event(data), "https://t.example/hook", &issuer, &EventTypeNames::default())
+        payload(&event(data), &subscription, &issuer, &EventTypeNames::default())
     }
 
     #[test]
@@ -153,6 +170,23 @@ mod tests {
             )
         );
         assert!(payload_of("{}").ends_with(r#"{"sub":"u1","propertyId":"p1","clientId":"c1"}}}"#));
+    }
+
+    #[test]
+    fn what_a_subscription_does_not_list_is_not_in_the_payload() {
+        let data = r#"{"dataSourceInfo":{"entityType":"user","attributes":["email"]},"x":1.50}"#;
+        let ids = r#"{"sub":"u1","propertyId":"p1","clientId":"c1""#;
+        for (fields, left) in [
+            (
+                serde_json::json!(["dataSourceInfo.attributes"]),
+                r#","dataSourceInfo":{"attributes":["email"]}"#,
+            ),
+            (serde_json::json!(["x"]), r#","x":1.50"#),
+            (serde_json::json!([]), ""),
+        ] {
+            let payload = payload_with(data, &fields);
+            assert!(payload.ends_with(&format!("{ids}{left}}}}}}}")), "{payload}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! be honoured makes the whole row unreadable. Sending less is a log line; sending more is a leak.
 
 mod enrich;
+mod fields;
 mod row;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use crate::scope::Scope;
 pub use self::enrich::{
     Action, AnswerRules, Binding, EnrichPolicy, KeySource, OnUnavailable, Unavailable,
 };
+pub use fields::Fields;
 pub use row::RowProblem;
 use row::{Row, expected};
 
@@ -43,6 +45,8 @@ pub struct Subscription {
     pub is_troubled: bool,
     /// Which event types of the category; all of them when the row says nothing.
     pub event_types: Option<BTreeSet<EventType>>,
+    /// Which members of an event's data are sent; all of them when the row says nothing.
+    pub fields: Option<Fields>,
     /// What notifications are signed with.
     pub signing_algorithm: Algorithm,
     /// How long and how often to try.
@@ -149,9 +153,10 @@ impl Subscription {
         let signing_algorithm =
             row.one_of("signingAlg", &[("ES256", Algorithm::Es256)])?.unwrap_or(Algorithm::Es256);
         row.one_of("format", &[("set", ())])?;
-        for unsupported in ["encryptionJwk", "encryptionJwksUri", "fields", "filter"] {
+        for unsupported in ["encryptionJwk", "encryptionJwksUri", "filter"] {
             row.refuse(unsupported)?;
         }
+        let fields = Fields::read(&mut row)?;
         let enrich = match category {
             Category::Enrich => Some(EnrichPolicy::read(&mut row)?),
             Category::UserDataChange | Category::TransactionalEmail => None,
@@ -166,6 +171,7 @@ impl Subscription {
             enabled,
             is_troubled,
             event_types,
+            fields,
             signing_algorithm,
             retry,
             enrich,

@@ -10,7 +10,7 @@ use testkit::samples::{START, delivery_id};
 use testkit::world::{Call, Reaction};
 
 use crate::{
-    NEIGHBOUR, TARGET, attempts, only_item, only_wakeup, settled, wait_ms, wakeup_of_item,
+    NEIGHBOUR, TARGET, attempts, drained, only_item, only_wakeup, settled, wait_ms, wakeup_of_item,
     world_with,
 };
 
@@ -70,7 +70,7 @@ async fn a_target_that_fails_gets_one_ledger_item_and_one_wake_up_and_its_neighb
         matches!(QueueMessage::parse(&message.body), Ok(QueueMessage::RetryV1(w)) if w == wakeup)
     );
 
-    crate::drained(&world).await;
+    drained(&world).await;
     assert_eq!((attempts(&world, TARGET), attempts(&world, NEIGHBOUR)), (vec![1, 2], vec![1]));
     assert!(world.ledger().is_empty());
 }
@@ -122,4 +122,18 @@ async fn an_answer_after_the_deadline_is_a_time_out() {
     let item = only_item(&world);
     assert_eq!(item.last_outcome, "timeout");
     assert!(matches!(item.state, State::Pending { .. }));
+}
+
+#[tokio::test]
+async fn what_a_subscription_does_not_list_does_not_leave() {
+    let world = world_with([]);
+    world.subscribe_with("s1", TARGET, &json!({"fields": []}));
+    world.subscribe("s2", NEIGHBOUR);
+    drained(&world).await;
+    let sent = |url: &str| {
+        let payload = world.posts_to(url)[0].payload();
+        payload["events"]["account/v1/userCreated"].as_object().expect("data").clone()
+    };
+    assert_eq!(sent(TARGET).keys().collect::<Vec<_>>(), ["clientId", "propertyId", "sub"]);
+    assert!(sent(NEIGHBOUR).len() > 3, "the neighbour is sent all of it");
 }

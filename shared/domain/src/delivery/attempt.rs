@@ -57,7 +57,7 @@ pub(super) async fn make(
     let Some(pass) = gate::admit(&key, look, execution).await else {
         return Ok(due.held(ports.now()));
     };
-    let payload = payload(event, &subscription.endpoint, &settings.issuer, &settings.names);
+    let payload = payload(event, subscription, &settings.issuer, &settings.names);
     let notification = ports.sign(subscription.signing_algorithm, &payload).await?;
     // The target's time starts here: what our own keys took is not charged to it.
     let started_at = ports.now();

@@ -98,7 +98,7 @@ async fn try_ask(
     }
     let url = GuardedUrl::judge(&subscription.endpoint, settings.egress)
         .map_err(|_| Unavailable::Connection)?;
-    let payload = payload(event, &subscription.endpoint, &settings.issuer, &settings.names);
+    let payload = payload(event, subscription, &settings.issuer, &settings.names);
     let notification = ports
         .sign(subscription.signing_algorithm, &payload, deadline)
         .await

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
+use serde_json::Value;
 use serde_json::value::RawValue;
 
 use super::text::Name;
@@ -202,6 +203,16 @@ impl<'a> Members<'a> {
     pub fn of(value: &'a RawValue) -> Vec<(Cow<'a, str>, &'a RawValue)> {
         serde_json::from_str(value.get()).map(|Self(members)| members).unwrap_or_default()
     }
+}
+
+/// Writes one more member into an object that is still open.
+pub(crate) fn push_member(json: &mut String, name: &str, value: &RawValue) {
+    if !json.ends_with('{') {
+        json.push(',');
+    }
+    json.push_str(&Value::from(name).to_string());
+    json.push(':');
+    json.push_str(value.get());
 }
 
 impl<'de> Deserialize<'de> for Members<'de> {
