@@ -42,7 +42,13 @@ pub const MESSAGE_PACK_BYTES_MAX: usize = 64 * 1024;
 /// Paths in a subscription's `fields`: more than any of the documented data has members.
 pub const FIELDS_MAX: usize = 64;
 
-/// One path of `fields`, in bytes.
+/// Clauses of a subscription's `filter.match`.
+pub const FILTER_CLAUSES_MAX: usize = 16;
+
+/// Values of one clause of a filter, and names in its `changedAttributes`.
+pub const FILTER_VALUES_MAX: usize = 64;
+
+/// One path of `fields`, one name or value of `filter`, in bytes.
 pub const FIELD_PATH_BYTES_MAX: usize = 256;
 
 /// One SQS message, in bytes

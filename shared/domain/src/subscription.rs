@@ -5,6 +5,7 @@
 
 mod enrich;
 mod fields;
+mod filter;
 mod row;
 
 use std::collections::BTreeSet;
@@ -25,6 +26,7 @@ pub use self::enrich::{
     Action, AnswerRules, Binding, EnrichPolicy, KeySource, OnUnavailable, Unavailable,
 };
 pub use fields::Fields;
+pub use filter::{Filter, Mismatch};
 pub use row::RowProblem;
 use row::{Row, expected};
 
@@ -45,6 +47,8 @@ pub struct Subscription {
     pub is_troubled: bool,
     /// Which event types of the category; all of them when the row says nothing.
     pub event_types: Option<BTreeSet<EventType>>,
+    /// Which of these events; all of them when the row says nothing.
+    pub filter: Option<Filter>,
     /// Which members of an event's data are sent; all of them when the row says nothing.
     pub fields: Option<Fields>,
     /// What notifications are signed with.
@@ -153,9 +157,10 @@ impl Subscription {
         let signing_algorithm =
             row.one_of("signingAlg", &[("ES256", Algorithm::Es256)])?.unwrap_or(Algorithm::Es256);
         row.one_of("format", &[("set", ())])?;
-        for unsupported in ["encryptionJwk", "encryptionJwksUri", "filter"] {
+        for unsupported in ["encryptionJwk", "encryptionJwksUri"] {
             row.refuse(unsupported)?;
         }
+        let filter = Filter::read(&mut row, category)?;
         let fields = Fields::read(&mut row)?;
         let enrich = match category {
             Category::Enrich => Some(EnrichPolicy::read(&mut row)?),
@@ -171,6 +176,7 @@ impl Subscription {
             enabled,
             is_troubled,
             event_types,
+            filter,
             fields,
             signing_algorithm,
             retry,
@@ -193,10 +199,23 @@ impl Subscription {
     /// Whether this event is to be delivered to this subscription.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
-        self.enabled
-            && self.scope == event.scope
-            && self.category == event.kind.category()
-            && self.event_types.as_ref().is_none_or(|types| types.contains(&event.kind))
+        self.mismatch(event).is_none()
+    }
+
+    /// Why this event is not for this subscription; `None` when it is.
+    #[must_use]
+    pub fn mismatch(&self, event: &Event) -> Option<Mismatch> {
+        if !self.enabled {
+            Some(Mismatch::Disabled)
+        } else if self.scope != event.scope {
+            Some(Mismatch::Scope)
+        } else if self.category != event.kind.category() {
+            Some(Mismatch::Category)
+        } else if self.event_types.as_ref().is_some_and(|types| !types.contains(&event.kind)) {
+            Some(Mismatch::EventType)
+        } else {
+            self.filter.as_ref().and_then(|filter| filter.refusal(event))
+        }
     }
 }
 

@@ -29,6 +29,10 @@ impl Row {
         self.0.remove(name).filter(|value| !value.is_null())
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     pub(super) fn str(&mut self, name: &'static str) -> Result<Option<String>, RowProblem> {
         match self.take(name) {
             None => Ok(None),
