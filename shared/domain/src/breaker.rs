@@ -130,8 +130,7 @@ pub enum Release {
 
 impl Default for Phase {
     fn default() -> Self {
-        let window = Window { began_at: Timestamp::from_ms(0), attempts: 0, failures: 0 };
-        Self::Closed { failures: 0, window, draining_since: None }
+        Self::Closed { failures: 0, window: Window::EMPTY, draining_since: None }
     }
 }
 
@@ -148,6 +147,9 @@ impl Phase {
 }
 
 impl Window {
+    /// One that begins with the next failure: it was over long ago.
+    const EMPTY: Self = Self { began_at: Timestamp::from_ms(0), attempts: 0, failures: 0 };
+
     /// With this many more attempts that succeeded, and then one that failed.
     fn with_failure(self, successes: u32, now: Timestamp) -> Self {
         // A clock that jumped back begins anew, too.
@@ -333,8 +335,7 @@ impl Breaker {
     }
 
     fn draining(&self, now: Timestamp) -> Self {
-        let window = Window { began_at: now, attempts: 0, failures: 0 };
-        let phase = Phase::Closed { failures: 0, window, draining_since: Some(now) };
+        let phase = Phase::Closed { failures: 0, window: Window::EMPTY, draining_since: Some(now) };
         self.next(phase, None, Some(now), now)
     }
 

@@ -248,6 +248,23 @@ fn seven_of_ten_open_it_though_never_five_in_a_row() {
 }
 
 #[test]
+fn after_a_drain_the_window_begins_with_the_first_attempt_that_is_told() {
+    let probe = probe_of(&open(), T0.plus_ms(BREAKER_OPEN_MS));
+    let closed_at = T0.plus_ms(2 * MINUTE_MS);
+    let mut breaker = probe.probe_succeeded(&probe, closed_at).expect("its own probe");
+    breaker = breaker.failed(0, closed_at.plus_ms(4 * MINUTE_MS)).expect("closed");
+    // Eight of ten within three minutes, although six after it closed.
+    let later = closed_at.plus_ms(6 * MINUTE_MS);
+    for attempt in 1..10 {
+        assert_eq!(breaker.phase.as_str(), "closed", "attempt {attempt}");
+        let is_success = [4, 8].contains(&attempt);
+        let next = if is_success { breaker.succeeded(later) } else { breaker.failed(0, later) };
+        breaker = next.expect("told");
+    }
+    assert_eq!(breaker.phase.as_str(), "open");
+}
+
+#[test]
 fn it_is_open_a_minute_and_then_twice_as_long_up_to_half_an_hour() {
     let (mut breaker, mut now) = (open(), T0);
     let mut minutes = Vec::new();
