@@ -1,5 +1,5 @@
 //! The enrich function: HTTP API payloads, direct Invokes and the hooks of other platforms
-//! ([`shapes`]) to [`domain::enrich`] and back. It decides nothing.
+//! (`shapes`) to [`domain::enrich`] and back. It decides nothing.
 
 mod shapes;
 

@@ -121,7 +121,7 @@ async fn a_login_request_that_is_wrong_is_refused_by_pointer() {
 }
 
 /// A login of the sample client, with these members changed.
-fn login(changes: Value) -> Value {
+fn login(changes: &Value) -> Value {
     let mut login: Value = serde_json::from_str(samples::LOGINS[0].body).expect("a sample");
     let changes = changes.as_object().expect("an object").clone();
     login.as_object_mut().expect("an object").extend(changes);
@@ -132,7 +132,7 @@ fn login(changes: Value) -> Value {
 async fn a_login_request_of_any_bad_kind_is_refused_and_no_target_is_asked() {
     let stack = Stack::start().await;
     let mut news = stack.local.target().news();
-    let with = |member: &str, value: Value| login(json!({ member: value })).to_string();
+    let with = |member: &str, value: Value| login(&json!({ member: value })).to_string();
     let twice = r#"{"clientId":"c","sub":"u","data":{"user":{"email":"a","email":"b"}}}"#;
     let deep = format!(
         r#"{{"clientId":"c","sub":"u","data":{{"x":{}{}}}}}"#,
@@ -175,7 +175,7 @@ async fn a_login_request_of_any_bad_kind_is_refused_and_no_target_is_asked() {
         let said: Vec<_> = errors.iter().map(|error| &error["pointer"]).collect();
         assert_eq!(said, pointers, "{name}");
     }
-    let answer = stack.post("/v1/enrich/login", "text/plain", login(json!({})).to_string()).await;
+    let answer = stack.post("/v1/enrich/login", "text/plain", login(&json!({})).to_string()).await;
     assert_eq!(answer.status, 415);
     assert!(news.try_recv().is_err(), "a target was asked");
     stack.stop().await;
@@ -186,7 +186,7 @@ async fn a80_a_caller_s_deadline_shortens_a_login_s_time_and_never_lengthens_it(
     let stack = Stack::start().await;
     let mut news = stack.local.target().news();
     for past in [json!(0), json!(1_795_428_000), json!("1999-12-31T23:59:59Z")] {
-        let answer = stack.post_json("/v1/enrich/login", &login(json!({"deadline": past}))).await;
+        let answer = stack.post_json("/v1/enrich/login", &login(&json!({"deadline": past}))).await;
         assert_eq!(answer.status, 200, "{past}");
         assert_eq!(answer.body["action"], "challenge", "{past}");
         assert_eq!(answer.body["reasons"], json!(["timeout"]), "{past}");
@@ -207,9 +207,9 @@ async fn a80_a_caller_s_deadline_shortens_a_login_s_time_and_never_lengthens_it(
     row.insert("timeoutMs".to_owned(), AttributeValue::N("200".to_owned()));
     stack.put_row(row).await;
     for far in [json!("9999-12-31T23:59:59Z"), json!(253_402_300_799_000_u64), json!(u64::MAX)] {
-        let answer = stack.post_json("/v1/enrich/login", &login(json!({"deadline": far}))).await;
+        let answer = stack.post_json("/v1/enrich/login", &login(&json!({"deadline": far}))).await;
         assert_eq!(answer.body["action"], "allow", "{far}");
-        let slow = login(json!({"deadline": far, "clientId": "slow-client"}));
+        let slow = login(&json!({"deadline": far, "clientId": "slow-client"}));
         let answer = stack.post_json("/v1/enrich/login", &slow).await;
         assert_eq!(answer.body["reasons"], json!(["timeout"]), "{far}");
         assert!(answer.body["elapsedMs"].as_u64().expect("a number") < 1_000, "{far}");

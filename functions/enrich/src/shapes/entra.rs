@@ -61,7 +61,7 @@ fn take_login(mut event: Object<'_>, now: Timestamp, problems: &mut Problems) ->
             let client_id = client.take_parsed("appId", problems, ClientId::parse);
             client.require("appId", client_id, problems)
         });
-    // A login may lead to tokens for several resources, and Entra asks for each.
+    // A login may lead to tokens for several resources; each is a question of its own.
     let resource = context
         .take_object("resourceServicePrincipal", problems)
         .and_then(|mut resource| resource.take_str("appId", problems))
