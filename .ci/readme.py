@@ -167,6 +167,8 @@ def main():
         assert outage.stop() == 0, outage.printed()
     answers = run(block("invoke"))
     assert '"statusCode": 202' in answers and '"action": "allow"' in answers, answers
+    answers = run(block("platforms"))
+    assert '"claimsToAddOrOverride"' in answers and "provideClaimsForToken" in answers, answers
 
     assert "20 histories held, 0 did not." in run(block("simulate"))
     figures = run(block("figures"))

@@ -1,7 +1,7 @@
-//! The enrich function: HTTP API payloads and direct Invokes to [`domain::enrich`] and back. It
-//! decides nothing.
+//! The enrich function: HTTP API payloads, direct Invokes and the hooks of other platforms
+//! (`shapes`) to [`domain::enrich`] and back. It decides nothing.
 
-use std::convert::Infallible;
+mod shapes;
 
 use adapters::answer::{self, HttpAnswer};
 use adapters::http_api::{HttpRequest, response};
@@ -11,10 +11,14 @@ use domain::ingest::Refusal;
 use domain::time::{Deadline, invocation_deadline};
 use http::Method;
 use lambda_runtime::LambdaEvent;
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
+
+use shapes::cognito::Trigger;
+use shapes::{Admitted, NotAdmitted, Shape, entra, first_problem};
+
+pub use shapes::cognito::NoTokens;
 
 #[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
 compile_error!("the feature loopback-targets opens the egress guard and is not for a release");
@@ -25,47 +29,41 @@ compile_error!("the feature loopback-targets opens the egress guard and is not f
 pub enum Reply {
     /// To an HTTP request.
     Http(Box<ApiGatewayV2httpResponse>),
+    /// To Amazon Cognito: its event with the claims of a login that is let in.
+    Cognito(Box<RawValue>),
     /// To a direct Invoke: the decision, or a problem document (RFC 9457) with a `status`.
     Direct(Value),
 }
 
-/// Decides one login, asked by HTTP or by a direct Invoke with the same JSON. Whatever goes wrong
-/// is an answer: the error type has no value.
+/// Decides one login, asked by HTTP, by a direct Invoke with the same JSON, or by a platform's
+/// hook; the payload says which. Whatever goes wrong is an answer, except to Amazon Cognito, which
+/// knows a login that is not let in by the error of the function.
 pub async fn handle(
     event: LambdaEvent<Box<RawValue>>,
     settings: &Settings,
     ports: &impl Ports,
-) -> Result<Reply, Infallible> {
+) -> Result<Reply, NoTokens> {
     let deadline = invocation_deadline(event.context.deadline, ports.now());
     let payload = event.payload.get();
-    if is_http(payload) {
-        let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-            Ok(payload) => route(&payload.into(), deadline, settings, ports).await,
-            Err(_) => answer::not_found(),
-        };
-        return Ok(Reply::Http(Box::new(response(http))));
+    match Shape::of(payload) {
+        Shape::Http => {
+            let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
+                Ok(payload) => route(&payload.into(), deadline, settings, ports).await,
+                Err(_) => answer::not_found(),
+            };
+            Ok(Reply::Http(Box::new(response(http))))
+        }
+        Shape::Cognito => {
+            cognito(&event.payload, deadline, settings, ports).await.map(Reply::Cognito)
+        }
+        Shape::Direct => {
+            let reply = match decide(payload.as_bytes(), deadline, settings, ports).await {
+                Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
+                Err(refusal) => answer::problem_of(&refusal),
+            };
+            Ok(Reply::Direct(reply))
+        }
     }
-    let reply = match decide(payload.as_bytes(), deadline, settings, ports).await {
-        Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
-        Err(refusal) => answer::problem_of(&refusal),
-    };
-    Ok(Reply::Direct(reply))
-}
-
-/// Whether a payload is HTTP API's. The text is kept as it came: parsed once into a tree, a member
-/// given twice would no longer be seen.
-fn is_http(payload: &str) -> bool {
-    #[derive(Deserialize)]
-    struct Envelope {
-        #[serde(rename = "requestContext")]
-        _request_context: Context,
-    }
-    #[derive(Deserialize)]
-    struct Context {
-        #[serde(rename = "http")]
-        _http: IgnoredAny,
-    }
-    serde_json::from_str::<Envelope>(payload).is_ok()
 }
 
 async fn route(
@@ -76,12 +74,7 @@ async fn route(
 ) -> HttpAnswer {
     match (request.path.as_str(), &request.method) {
         ("/v1/enrich/login", &Method::POST) => {
-            let posted = domain::ingest::Request {
-                content_type: request.content_type.as_deref(),
-                content_encoding: request.content_encoding.as_deref(),
-                body: request.body.as_deref(),
-            };
-            let decided = match posted.checked_body() {
+            let decided = match checked_body(request) {
                 Ok(body) => decide(body, deadline, settings, ports).await,
                 Err(refusal) => Err(refusal),
             };
@@ -90,9 +83,61 @@ async fn route(
                 Err(refusal) => answer::of_refusal(&refusal),
             }
         }
-        ("/v1/enrich/login", _) => answer::method_not_allowed("POST"),
+        ("/v1/enrich/entra", &Method::POST) => {
+            if entra::is_the_caller(&request.token_claims) {
+                entra(request, deadline, settings, ports).await
+            } else {
+                tracing::warn!("somebody asks as Microsoft Entra and has not shown to be");
+                answer::not_the_platform()
+            }
+        }
+        ("/v1/enrich/login" | "/v1/enrich/entra", _) => answer::method_not_allowed("POST"),
         _ => answer::not_found(),
     }
+}
+
+fn checked_body(request: &HttpRequest) -> Result<&[u8], Refusal> {
+    let posted = domain::ingest::Request {
+        content_type: request.content_type.as_deref(),
+        content_encoding: request.content_encoding.as_deref(),
+        body: request.body.as_deref(),
+    };
+    posted.checked_body()
+}
+
+async fn entra(
+    request: &HttpRequest,
+    deadline: Option<Deadline>,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> HttpAnswer {
+    let asked = checked_body(request).and_then(|body| entra::login(body, ports.now()));
+    let decided = match asked.inspect_err(log_question) {
+        Ok(login) => decide(login.as_bytes(), deadline, settings, ports).await,
+        Err(refusal) => Err(refusal),
+    };
+    match decided {
+        Ok(decision) => entra::answer(&decision).unwrap_or_else(|why| {
+            log_not_admitted(&why, &decision);
+            answer::no_claims(why.code(), why.sentence(), &decision.decision_id)
+        }),
+        Err(refusal) => answer::of_refusal(&refusal),
+    }
+}
+
+async fn cognito(
+    event: &RawValue,
+    deadline: Option<Deadline>,
+    settings: &Settings,
+    ports: &impl Ports,
+) -> Result<Box<RawValue>, NoTokens> {
+    let trigger = Trigger::parse(event, ports.now()).inspect_err(log_question)?;
+    let decision = decide(trigger.login().as_bytes(), deadline, settings, ports).await?;
+    let answer = Admitted::of(&decision).and_then(|admitted| trigger.answer(admitted));
+    answer.map_err(|why| {
+        log_not_admitted(&why, &decision);
+        NoTokens::because(&why, &decision.decision_id)
+    })
 }
 
 async fn decide(
@@ -106,6 +151,28 @@ async fn decide(
     let decision = enrich::run(&login, deadline, settings, ports).await;
     log(&decision);
     Ok(decision)
+}
+
+/// A platform shows nobody what is wrong with its question, so the log does.
+fn log_question(refusal: &Refusal) {
+    let problem = first_problem(refusal);
+    tracing::warn!(problem, "a platform's question about a login cannot be used");
+}
+
+/// A login that is decided, and cannot be told to the platform as it was.
+fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
+    let claim = match why {
+        // The decision's own line has said it.
+        NotAdmitted::Blocked | NotAdmitted::Challenged => return,
+        NotAdmitted::ClaimNotCarried(claim) => claim.as_str(),
+        NotAdmitted::ClaimsTooLarge => "",
+    };
+    tracing::error!(
+        decision_id = decision.decision_id,
+        reason = why.code(),
+        claim,
+        "an allowed login fails: the platform does not take its claims"
+    );
 }
 
 /// One wide line a decision; no claims, no user.

@@ -64,6 +64,31 @@ pub fn of_decision(decision: &Decision) -> HttpAnswer {
     decided
 }
 
+/// Claims for a login, in the words of the platform that asks.
+#[must_use]
+pub fn claims(provided: &Value) -> HttpAnswer {
+    let mut provided = answer(200, JSON, provided);
+    provided.headers.push(("cache-control", "no-store".to_owned()));
+    provided
+}
+
+/// What a platform is answered that has no word for a block or a challenge: nothing that it could
+/// take for claims.
+#[must_use]
+pub fn no_claims(name: &str, title: &str, decision_id: &str) -> HttpAnswer {
+    let mut problem = problem(403, name, title, "No claims are given, so that no token is issued.");
+    problem["decisionId"] = decision_id.into();
+    answer(403, PROBLEM, &problem)
+}
+
+/// The caller is not the platform that the path is for.
+#[must_use]
+pub fn not_the_platform() -> HttpAnswer {
+    let title = "The path is for a platform that has not shown that it calls";
+    let detail = "Let an authorizer verify the platform's bearer token before this path.";
+    answer(403, PROBLEM, &problem(403, "caller", title, detail))
+}
+
 /// What a request is answered that cannot be taken.
 #[must_use]
 pub fn of_refusal(refusal: &Refusal) -> HttpAnswer {

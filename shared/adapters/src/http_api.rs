@@ -2,6 +2,8 @@
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
+use std::collections::HashMap;
+
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use aws_lambda_events::encodings::Body;
 use base64::Engine as _;
@@ -23,18 +25,23 @@ pub struct HttpRequest {
     pub content_encoding: Option<String>,
     /// The body; `None` when it is marked as Base64 and is not.
     pub body: Option<Vec<u8>>,
+    /// The claims of the bearer token, as API Gateway's JWT authorizer has verified them. Empty on
+    /// a route that has another authorizer, or none.
+    pub token_claims: HashMap<String, String>,
 }
 
 impl From<ApiGatewayV2httpRequest> for HttpRequest {
     fn from(payload: ApiGatewayV2httpRequest) -> Self {
         let path = payload.raw_path.unwrap_or_default();
         let stage = payload.request_context.stage.unwrap_or_default();
+        let token = payload.request_context.authorizer.and_then(|authorizer| authorizer.jwt);
         Self {
             method: payload.request_context.http.method,
             path: without_stage(&path, &stage).trim_end_matches('/').to_owned(),
             content_type: text(&payload.headers, &CONTENT_TYPE),
             content_encoding: text(&payload.headers, &CONTENT_ENCODING),
             body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
+            token_claims: token.map(|token| token.claims).unwrap_or_default(),
         }
     }
 }
@@ -90,6 +97,24 @@ mod tests {
         assert_eq!(good.body.as_deref(), Some(&b"{}"[..]));
         let bad = request(&[("body", "{}".into()), ("isBase64Encoded", true.into())]);
         assert_eq!(bad.body, None);
+    }
+
+    #[test]
+    fn only_a_jwt_authorizer_says_what_is_in_a_token() {
+        let claims = |authorizer: serde_json::Value| {
+            let context = serde_json::json!({
+                "http": {"method": "POST"}, "authorizer": authorizer,
+            });
+            request(&[("requestContext", context)]).token_claims
+        };
+        let verified = claims(serde_json::json!({"jwt": {"claims": {"azp": "a"}, "scopes": null}}));
+        assert_eq!(verified["azp"], "a");
+        assert!(claims(serde_json::json!({"iam": {"accountId": "123456789012"}})).is_empty());
+        assert!(claims(serde_json::json!({"lambda": {"azp": "a"}})).is_empty());
+        assert!(claims(serde_json::Value::Null).is_empty());
+        // A token in a header is nothing that anybody has verified.
+        let header = serde_json::json!({"authorization": "Bearer e30.e30.AQID"});
+        assert!(request(&[("headers", header)]).token_claims.is_empty());
     }
 
     #[test]

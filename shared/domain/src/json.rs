@@ -5,7 +5,7 @@
 //! so that every complaint carries the JSON Pointer (RFC 6901) of what it is about. Values stay
 //! borrowed; what is passed on untouched is passed on byte by byte.
 
-pub(crate) mod canonical;
+pub mod canonical;
 mod object;
 mod text;
 

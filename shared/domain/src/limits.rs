@@ -200,6 +200,20 @@ pub const ENRICH_BUDGET_MAX_MS: u32 = 5_000;
 /// What the enrich function keeps back from Lambda's deadline to answer in.
 pub const ENRICH_RESERVE_MS: u64 = 100;
 
+/// When Microsoft Entra has its answer, counted from when we have its question: it waits two
+/// seconds at most, and the network and the gateway have their part of them
+/// (<https://learn.microsoft.com/graph/api/resources/customextensionclientconfiguration>).
+pub const ENTRA_ANSWER_MS: u64 = 1_700;
+/// What Microsoft Entra takes of claims, names and values together
+/// (<https://learn.microsoft.com/entra/identity-platform/custom-claims-provider-reference>).
+pub const ENTRA_CLAIMS_BYTES_MAX: usize = 3 * 1024;
+/// When Amazon Cognito has its answer: it waits five seconds, and asks three times in all
+/// (<https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html>).
+pub const COGNITO_ANSWER_MS: u64 = 4_500;
+/// Questions of Amazon Cognito that say the same within such a stretch of time are one login: it
+/// names none, and three tries of five seconds take as long.
+pub const COGNITO_LOGIN_MS: u64 = 15_000;
+
 /// Allowed difference between a target's clock and ours on `iat`.
 pub const ANSWER_IAT_SKEW_MAX_S: i64 = 60;
 /// Allowed difference on `exp` and `nbf`.
@@ -235,3 +249,5 @@ const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(ATTEMPT_TIMEOUT_MAX_MS as u64 + DELIVERY_RESERVE_MS < 30_000);
 const _: () = assert!(LEASE_MS > 30_000 && LEASE_MS < 180_000);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);
+const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS as u64 <= ENTRA_ANSWER_MS);
+const _: () = assert!(COGNITO_ANSWER_MS < COGNITO_LOGIN_MS);

@@ -133,6 +133,9 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("shared/domain/src/json/text.rs", "Text"),
         ("shared/domain/src/json/object.rs", "Object"),
         ("shared/adapters/src/http_api.rs", "HttpRequest"),
+        ("functions/enrich/src/shapes.rs", "Login"),
+        ("functions/enrich/src/shapes.rs", "Admitted"),
+        ("functions/enrich/src/shapes/cognito.rs", "Trigger"),
         ("shared/adapters/src/signing.rs", "SigningKeys"),
         ("shared/adapters/src/signing.rs", "PrivateKey"),
     ] {

@@ -94,6 +94,25 @@ fn idempotency_costs_nothing_until_it_is_switched_on() {
     assert_eq!(allowed[0].trim(), "Action: [dynamodb:PutItem, dynamodb:UpdateItem]");
 }
 
+#[test]
+fn platforms_are_served_where_their_parameters_are_given_and_behind_a_lock() {
+    let template = read("template.yaml");
+    let declared = |name: &str| {
+        let (_, from) = template.split_once(&format!("\n  {name}:\n")).expect(name);
+        from.split("\n\n").next().expect("its end").to_owned()
+    };
+    for name in ["Api", "Authorizer", "Integration", "Route", "Stage", "MayInvokeEnrich"]
+        .map(|part| format!("Entra{part}"))
+    {
+        assert!(declared(&name).contains("Condition: EntraIsServed"), "{name}");
+    }
+    assert!(declared("CognitoMayInvokeEnrich").contains("Condition: CognitoIsServed"));
+    let route = declared("EntraRoute");
+    assert!(route.contains("AuthorizationType: JWT") && route.contains("!Ref EntraAuthorizer"));
+    assert_eq!(template.matches("Type: AWS::ApiGatewayV2::Route").count(), 1);
+    assert_eq!(template.matches("Path: /v1/enrich/").count(), 1, "the main API serves no platform");
+}
+
 /// An environment that remembers what it was asked for.
 struct Asked<'a> {
     set: &'a BTreeMap<String, String>,

@@ -2,6 +2,7 @@
 //! verifies every signature. One stack a test, on ports of its own.
 
 mod outages;
+mod platforms;
 mod refusals;
 mod repetitions;
 mod samples;

@@ -1,7 +1,10 @@
 //! Bad input over real HTTP: which status, which pointer, and nothing enqueued.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use local::aws::{Fault, Service};
+use local::samples;
 use serde_json::{Value, json};
+use testkit::receiver::{Gate, Receiver, Reply};
 
 use crate::support::{Stack, user_updated};
 
@@ -114,5 +117,119 @@ async fn a_login_request_that_is_wrong_is_refused_by_pointer() {
     let answer = stack.post_json("/v1/enrich/login", &nobody).await;
     assert_eq!(answer.body["action"], "allow");
     assert_eq!(answer.body["reasons"], json!(["no_subscription"]));
+    stack.stop().await;
+}
+
+/// A login of the sample client, with these members changed.
+fn login(changes: &Value) -> Value {
+    let mut login: Value = serde_json::from_str(samples::LOGINS[0].body).expect("a sample");
+    let changes = changes.as_object().expect("an object").clone();
+    login.as_object_mut().expect("an object").extend(changes);
+    login
+}
+
+#[tokio::test]
+async fn a_login_request_of_any_bad_kind_is_refused_and_no_target_is_asked() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    let with = |member: &str, value: Value| login(&json!({ member: value })).to_string();
+    let twice = r#"{"clientId":"c","sub":"u","data":{"user":{"email":"a","email":"b"}}}"#;
+    let deep = format!(
+        r#"{{"clientId":"c","sub":"u","data":{{"x":{}{}}}}}"#,
+        "[".repeat(31),
+        "]".repeat(31)
+    );
+    let cases: Vec<(&str, String, u16, &[&str])> = vec![
+        ("nothing", String::new(), 400, &[""]),
+        ("a member twice", twice.to_owned(), 400, &["/data/user/email"]),
+        (
+            "depth 33",
+            deep,
+            400,
+            &["/data/x/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0/0"],
+        ),
+        ("1 MiB", with("data", json!({"x": "x".repeat(1024 * 1024)})), 413, &[""]),
+        ("an array", "[]".to_owned(), 422, &[""]),
+        ("no client ID", with("clientId", Value::Null), 422, &["/clientId"]),
+        ("no sub", with("sub", Value::Null), 422, &["/sub"]),
+        ("an empty client ID", with("clientId", "".into()), 422, &["/clientId"]),
+        ("a sub that is a number", with("sub", 7.into()), 422, &["/sub"]),
+        ("a request ID with a dot", with("requestId", "a.b".into()), 422, &["/requestId"]),
+        ("an unknown member", with("colour", "blue".into()), 422, &["/colour"]),
+        ("data that is a text", with("data", "x".into()), 422, &["/data"]),
+        ("a deadline in words", with("deadline", "soon".into()), 422, &["/deadline"]),
+        ("a negative deadline", with("deadline", (-1).into()), 422, &["/deadline"]),
+        ("a broken deadline", with("deadline", 1.5.into()), 422, &["/deadline"]),
+        (
+            "a deadline of year 10000",
+            with("deadline", "10000-01-01T00:00:00Z".into()),
+            422,
+            &["/deadline"],
+        ),
+    ];
+    for (name, body, status, pointers) in cases {
+        let answer = stack.post("/v1/enrich/login", "application/json", body).await;
+        assert_eq!(answer.status, status, "{name}");
+        assert_eq!(answer.headers["content-type"], "application/problem+json", "{name}");
+        let errors = answer.body["errors"].as_array().expect("errors");
+        let said: Vec<_> = errors.iter().map(|error| &error["pointer"]).collect();
+        assert_eq!(said, pointers, "{name}");
+    }
+    let answer = stack.post("/v1/enrich/login", "text/plain", login(&json!({})).to_string()).await;
+    assert_eq!(answer.status, 415);
+    assert!(news.try_recv().is_err(), "a target was asked");
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a80_a_caller_s_deadline_shortens_a_login_s_time_and_never_lengthens_it() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    for past in [json!(0), json!(1_795_428_000), json!("1999-12-31T23:59:59Z")] {
+        let answer = stack.post_json("/v1/enrich/login", &login(&json!({"deadline": past}))).await;
+        assert_eq!(answer.status, 200, "{past}");
+        assert_eq!(answer.body["action"], "challenge", "{past}");
+        assert_eq!(answer.body["reasons"], json!(["timeout"]), "{past}");
+        assert_eq!(answer.body["custom_claims"], json!({}), "{past}");
+    }
+    assert!(news.try_recv().is_err(), "a target was asked after the deadline");
+
+    // A far one changes nothing: the budget ends first, also with a target that never answers.
+    let hangs = Receiver::start().await;
+    let never = Gate::closed();
+    hangs.script("/enrich", [Reply::status(200).behind(&never)]);
+    let client = "CLIENT#slow-client";
+    let mut row = samples::row(client, "slow", "enrich", &hangs.url("/enrich"));
+    row.insert(
+        "response".to_owned(),
+        samples::response("https://slow.example", &hangs.url("/keys")),
+    );
+    row.insert("timeoutMs".to_owned(), AttributeValue::N("200".to_owned()));
+    stack.put_row(row).await;
+    for far in [json!("9999-12-31T23:59:59Z"), json!(253_402_300_799_000_u64), json!(u64::MAX)] {
+        let answer = stack.post_json("/v1/enrich/login", &login(&json!({"deadline": far}))).await;
+        assert_eq!(answer.body["action"], "allow", "{far}");
+        let slow = login(&json!({"deadline": far, "clientId": "slow-client"}));
+        let answer = stack.post_json("/v1/enrich/login", &slow).await;
+        assert_eq!(answer.body["reasons"], json!(["timeout"]), "{far}");
+        assert!(answer.body["elapsedMs"].as_u64().expect("a number") < 1_000, "{far}");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn a80_a_deadline_in_a_header_is_nothing_that_we_know() {
+    let stack = Stack::start().await;
+    for header in ["0", "253402300799000", "soon", ""] {
+        let url = format!("{}/v1/enrich/login", stack.local.api_url());
+        let request = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let request = request.post(url).header("content-type", "application/json");
+        let request = request.header("x-deadline", header).header("webhook-deadline", header);
+        let answer = request.body(samples::LOGINS[0].body).send().await.expect("an answer");
+        let answer: Value =
+            serde_json::from_str(&answer.text().await.expect("a body")).expect("JSON");
+        assert_eq!(answer["action"], "allow", "{header:?}");
+        assert_eq!(answer["degraded"], false, "{header:?}");
+    }
     stack.stop().await;
 }

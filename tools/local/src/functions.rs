@@ -183,7 +183,7 @@ impl Functions {
                 let event = LambdaEvent::new(to_raw_value(&payload)?, context(*timeout_ms));
                 match enrich::handle(event, &self.enrich_settings, ports).await {
                     Ok(reply) => Ok(serde_json::to_value(reply)?),
-                    Err(never) => match never {},
+                    Err(error) => Err(InvokeError::Function(error.to_string())),
                 }
             }
             Name::Sweeper => {

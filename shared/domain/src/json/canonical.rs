@@ -10,7 +10,7 @@ use super::text::Name;
 ///
 /// Numbers stay as they are written: read as a number, `9007199254740993` would be
 /// `9007199254740992`, and two values would pass for one.
-pub(crate) fn write(value: &RawValue, out: &mut String) {
+pub fn write(value: &RawValue, out: &mut String) {
     let text = value.get();
     match text.as_bytes().first() {
         Some(b'{') => {
