@@ -6,9 +6,10 @@ use std::convert::Infallible;
 use adapters::answer::{self, HttpAnswer};
 use adapters::http_api::{HttpRequest, response};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use domain::enrich::{self, Decision, LoginRequest, Ports, Settings};
+use domain::breaker::Change;
+use domain::enrich::{self, Decision, Execution, LoginRequest, Memory, Ports, Settings};
 use domain::ingest::Refusal;
-use domain::time::{Deadline, invocation_deadline};
+use domain::time::invocation_deadline;
 use http::Method;
 use lambda_runtime::LambdaEvent;
 use serde::de::IgnoredAny;
@@ -30,22 +31,24 @@ pub enum Reply {
 }
 
 /// Decides one login, asked by HTTP or by a direct Invoke with the same JSON. Whatever goes wrong
-/// is an answer: the error type has no value.
+/// is an answer: the error type has no value. `memory` lives as long as the execution environment.
 pub async fn handle(
     event: LambdaEvent<Box<RawValue>>,
     settings: &Settings,
+    memory: &Memory,
     ports: &impl Ports,
 ) -> Result<Reply, Infallible> {
-    let deadline = invocation_deadline(event.context.deadline, ports.now());
+    let invocation_deadline = invocation_deadline(event.context.deadline, ports.now());
+    let execution = Execution { invocation_deadline, settings, memory, ports };
     let payload = event.payload.get();
     if is_http(payload) {
         let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-            Ok(payload) => route(&payload.into(), deadline, settings, ports).await,
+            Ok(payload) => route(&payload.into(), execution).await,
             Err(_) => answer::not_found(),
         };
         return Ok(Reply::Http(Box::new(response(http))));
     }
-    let reply = match decide(payload.as_bytes(), deadline, settings, ports).await {
+    let reply = match decide(payload.as_bytes(), execution).await {
         Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
         Err(refusal) => answer::problem_of(&refusal),
     };
@@ -68,12 +71,7 @@ fn is_http(payload: &str) -> bool {
     serde_json::from_str::<Envelope>(payload).is_ok()
 }
 
-async fn route(
-    request: &HttpRequest,
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> HttpAnswer {
+async fn route(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> HttpAnswer {
     match (request.path.as_str(), &request.method) {
         ("/v1/enrich/login", &Method::POST) => {
             let posted = domain::ingest::Request {
@@ -82,7 +80,7 @@ async fn route(
                 body: request.body.as_deref(),
             };
             let decided = match posted.checked_body() {
-                Ok(body) => decide(body, deadline, settings, ports).await,
+                Ok(body) => decide(body, execution).await,
                 Err(refusal) => Err(refusal),
             };
             match decided {
@@ -95,35 +93,39 @@ async fn route(
     }
 }
 
-async fn decide(
-    body: &[u8],
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Result<Decision, Refusal> {
+async fn decide(body: &[u8], execution: Execution<'_, impl Ports>) -> Result<Decision, Refusal> {
+    let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
     let login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
-    let decision = enrich::run(&login, deadline, settings, ports).await;
+    let decision = enrich::run(&login, execution).await;
     log(&decision);
     Ok(decision)
 }
 
-/// One wide line a decision; no claims, no user.
+/// One wide line a decision, and one a breaker that it changed; no claims, no user.
 fn log(decision: &Decision) {
-    let targets: Vec<String> = decision
-        .targets
-        .iter()
-        .map(|target| {
-            format!("{}={} {} ms", target.subscription_id, target.outcome, target.elapsed_ms)
-        })
-        .collect();
+    let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
     tracing::info!(
         decision_id = decision.decision_id,
         action = decision.action.as_str(),
         degraded = decision.degraded,
         reasons = decision.reasons.join(" "),
-        targets = targets.join(", "),
+        explanation = decision.explanation,
+        targets = targets.join("; "),
         elapsed_ms = decision.elapsed_ms,
         "a login was decided"
     );
+    for target in &decision.targets {
+        let subscription_id = &target.subscription_id;
+        match target.breaker {
+            Some(Change::Opened { until, openings }) => tracing::warn!(
+                %subscription_id, until_ms = until.as_ms(), openings,
+                "a breaker is open: logins go by the policy"
+            ),
+            Some(Change::Closed) => tracing::info!(
+                %subscription_id, "a breaker is closed: the target is asked about logins again"
+            ),
+            None => {}
+        }
+    }
 }
