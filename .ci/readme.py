@@ -165,6 +165,8 @@ def main():
         outage.wait_for("The outage of six hours took", OUTAGE_PATIENCE_S)
         assert "✔ 30 events arrived" in outage.printed(), outage.printed()
         assert outage.stop() == 0, outage.printed()
+    acts = run(block("enrich-faults"))
+    assert "12 acts, each decided as it should be." in acts, acts
     answers = run(block("invoke"))
     assert '"statusCode": 202' in answers and '"action": "allow"' in answers, answers
     answers = run(block("platforms"))

@@ -6,9 +6,10 @@ mod shapes;
 use adapters::answer::{self, HttpAnswer};
 use adapters::http_api::{HttpRequest, response};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use domain::enrich::{self, Decision, LoginRequest, Ports, Settings};
+use domain::breaker::Change;
+use domain::enrich::{self, Decision, Execution, LoginRequest, Memory, Ports, Settings};
 use domain::ingest::Refusal;
-use domain::time::{Deadline, invocation_deadline};
+use domain::time::invocation_deadline;
 use http::Method;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
@@ -37,27 +38,28 @@ pub enum Reply {
 
 /// Decides one login, asked by HTTP, by a direct Invoke with the same JSON, or by a platform's
 /// hook; the payload says which. Whatever goes wrong is an answer, except to Amazon Cognito, which
-/// knows a login that is not let in by the error of the function.
+/// knows a login that is not let in by the error of the function. `memory` lives as long as the
+/// execution environment.
 pub async fn handle(
     event: LambdaEvent<Box<RawValue>>,
     settings: &Settings,
+    memory: &Memory,
     ports: &impl Ports,
 ) -> Result<Reply, NoTokens> {
-    let deadline = invocation_deadline(event.context.deadline, ports.now());
+    let invocation_deadline = invocation_deadline(event.context.deadline, ports.now());
+    let execution = Execution { invocation_deadline, settings, memory, ports };
     let payload = event.payload.get();
     match Shape::of(payload) {
         Shape::Http => {
             let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-                Ok(payload) => route(&payload.into(), deadline, settings, ports).await,
+                Ok(payload) => route(&payload.into(), execution).await,
                 Err(_) => answer::not_found(),
             };
             Ok(Reply::Http(Box::new(response(http))))
         }
-        Shape::Cognito => {
-            cognito(&event.payload, deadline, settings, ports).await.map(Reply::Cognito)
-        }
+        Shape::Cognito => cognito(&event.payload, execution).await.map(Reply::Cognito),
         Shape::Direct => {
-            let reply = match decide(payload.as_bytes(), deadline, settings, ports).await {
+            let reply = match decide(payload.as_bytes(), execution).await {
                 Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
                 Err(refusal) => answer::problem_of(&refusal),
             };
@@ -66,16 +68,11 @@ pub async fn handle(
     }
 }
 
-async fn route(
-    request: &HttpRequest,
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> HttpAnswer {
+async fn route(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> HttpAnswer {
     match (request.path.as_str(), &request.method) {
         ("/v1/enrich/login", &Method::POST) => {
             let decided = match checked_body(request) {
-                Ok(body) => decide(body, deadline, settings, ports).await,
+                Ok(body) => decide(body, execution).await,
                 Err(refusal) => Err(refusal),
             };
             match decided {
@@ -85,7 +82,7 @@ async fn route(
         }
         ("/v1/enrich/entra", &Method::POST) => {
             if entra::is_the_caller(&request.token_claims) {
-                entra(request, deadline, settings, ports).await
+                entra(request, execution).await
             } else {
                 tracing::warn!("somebody asks as Microsoft Entra and has not shown to be");
                 answer::not_the_platform()
@@ -105,15 +102,10 @@ fn checked_body(request: &HttpRequest) -> Result<&[u8], Refusal> {
     posted.checked_body()
 }
 
-async fn entra(
-    request: &HttpRequest,
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> HttpAnswer {
-    let asked = checked_body(request).and_then(|body| entra::login(body, ports.now()));
+async fn entra(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> HttpAnswer {
+    let asked = checked_body(request).and_then(|body| entra::login(body, execution.ports.now()));
     let decided = match asked.inspect_err(log_question) {
-        Ok(login) => decide(login.as_bytes(), deadline, settings, ports).await,
+        Ok(login) => decide(login.as_bytes(), execution).await,
         Err(refusal) => Err(refusal),
     };
     match decided {
@@ -127,12 +119,10 @@ async fn entra(
 
 async fn cognito(
     event: &RawValue,
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
+    execution: Execution<'_, impl Ports>,
 ) -> Result<Box<RawValue>, NoTokens> {
-    let trigger = Trigger::parse(event, ports.now()).inspect_err(log_question)?;
-    let decision = decide(trigger.login().as_bytes(), deadline, settings, ports).await?;
+    let trigger = Trigger::parse(event, execution.ports.now()).inspect_err(log_question)?;
+    let decision = decide(trigger.login().as_bytes(), execution).await?;
     let answer = Admitted::of(&decision).and_then(|admitted| trigger.answer(admitted));
     answer.map_err(|why| {
         log_not_admitted(&why, &decision);
@@ -140,15 +130,11 @@ async fn cognito(
     })
 }
 
-async fn decide(
-    body: &[u8],
-    deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Result<Decision, Refusal> {
+async fn decide(body: &[u8], execution: Execution<'_, impl Ports>) -> Result<Decision, Refusal> {
+    let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
     let login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
-    let decision = enrich::run(&login, deadline, settings, ports).await;
+    let decision = enrich::run(&login, execution).await;
     log(&decision);
     Ok(decision)
 }
@@ -175,22 +161,30 @@ fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
     );
 }
 
-/// One wide line a decision; no claims, no user.
+/// One wide line a decision, and one a breaker that it changed; no claims, no user.
 fn log(decision: &Decision) {
-    let targets: Vec<String> = decision
-        .targets
-        .iter()
-        .map(|target| {
-            format!("{}={} {} ms", target.subscription_id, target.outcome, target.elapsed_ms)
-        })
-        .collect();
+    let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
     tracing::info!(
         decision_id = decision.decision_id,
         action = decision.action.as_str(),
         degraded = decision.degraded,
         reasons = decision.reasons.join(" "),
-        targets = targets.join(", "),
+        explanation = decision.explanation,
+        targets = targets.join("; "),
         elapsed_ms = decision.elapsed_ms,
         "a login was decided"
     );
+    for target in &decision.targets {
+        let subscription_id = &target.subscription_id;
+        match target.breaker {
+            Some(Change::Opened { until, openings }) => tracing::warn!(
+                %subscription_id, until_ms = until.as_ms(), openings,
+                "a breaker is open: logins go by the policy"
+            ),
+            Some(Change::Closed) => tracing::info!(
+                %subscription_id, "a breaker is closed: the target is asked about logins again"
+            ),
+            None => {}
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use adapters::ports::EnrichPorts;
 use adapters::settings::{Environment, enrich_budget_ms, event_type_names, issuer};
 use domain::egress::EgressPolicy;
-use domain::enrich::Settings;
+use domain::enrich::{Memory, Settings};
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 
@@ -24,6 +24,7 @@ async fn main() -> Result<(), Error> {
         budget_ms: enrich_budget_ms(&Environment)?,
         egress: EGRESS,
     };
-    let handler = |event: LambdaEvent<_>| enrich::handle(event, &settings, &ports);
+    let memory = Memory::default();
+    let handler = |event: LambdaEvent<_>| enrich::handle(event, &settings, &memory, &ports);
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -213,6 +213,7 @@ pub(crate) mod tests {
             custom_claims: claims,
             decision_id: "0199e2f4-7c00-7000-8000-000000000000".to_owned(),
             degraded: false,
+            explanation: String::new(),
             reasons: Vec::new(),
             targets: Vec::new(),
             elapsed_ms: 1,

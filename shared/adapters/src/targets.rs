@@ -12,12 +12,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::enrich::{Question, Reply};
+use domain::enrich::{Question, Reply, Silence};
 use domain::limits::REPLY_BYTES_MAX;
 use domain::notification::{MEDIA_TYPE, WebhookHeaders};
 use domain::outcome::{Outcome, holds_document};
 use domain::retry::RetryAfter;
-use domain::subscription::Unavailable;
 use domain::time::Deadline;
 use http::HeaderMap;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
@@ -96,45 +95,49 @@ impl Targets {
     }
 
     /// Asks a target about a login and reads its whole reply.
-    pub async fn ask(&self, question: Question) -> Result<Reply, Unavailable> {
-        let Question { url, notification, headers, deadline } = question;
+    pub async fn ask(&self, question: Question) -> Result<Reply, Silence> {
+        let deadline = question.deadline;
         let request = self
             .client
-            .post(url.url().clone())
-            .headers(webhook_headers(&headers))
+            .post(question.url.url().clone())
+            .headers(webhook_headers(&question.headers))
             .header("webhook-deadline", deadline.moment().as_ms())
             .header(ACCEPT, "application/jwt, application/json")
-            .body(notification.into_string());
-        self.read(request, deadline).await
+            .body(question.notification.as_str().to_owned());
+        match within(deadline, self.read(request)).await {
+            None => Err(Silence::TimedOut),
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err(error)) => Err(match outcome_of(&error) {
+                Outcome::TimedOut => Silence::TimedOut,
+                Outcome::ConnectionFailed if error.is_connect() => {
+                    Silence::BeforeFirstByte(Box::new(question))
+                }
+                Outcome::ConnectionFailed | Outcome::ProtocolViolated => Silence::Broken,
+                Outcome::TlsFailed
+                | Outcome::AddressRefused
+                | Outcome::UrlRefused(_)
+                | Outcome::Replied { .. } => Silence::NoWay,
+            }),
+        }
     }
 
     /// Fetches a small JSON document, such as a key set.
     pub async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Result<Vec<u8>, NotFetched> {
         let request = self.client.get(url.url().clone()).header(ACCEPT, "application/json");
-        match self.read(request, deadline).await {
-            Ok(Reply { status, body: Some(body), .. }) if holds_document(status) => Ok(body),
-            Ok(_) | Err(_) => Err(NotFetched),
+        match within(deadline, self.read(request)).await {
+            Some(Ok(Reply { status, body: Some(body), .. })) if holds_document(status) => Ok(body),
+            Some(Ok(_) | Err(_)) | None => Err(NotFetched),
         }
     }
 
-    async fn read(
-        &self,
-        request: RequestBuilder,
-        deadline: Deadline,
-    ) -> Result<Reply, Unavailable> {
-        let whole = async {
-            let response = request.send().await.map_err(|error| match outcome_of(&error) {
-                Outcome::TimedOut => Unavailable::Timeout,
-                _ => Unavailable::Connection,
-            })?;
-            let status = response.status().as_u16();
-            let content_type = response.headers().get(CONTENT_TYPE);
-            let content_type =
-                content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-            let body = read_body(response).await.map_err(|_| Unavailable::Connection)?;
-            Ok(Reply { status, content_type, body })
-        };
-        within(deadline, whole).await.unwrap_or(Err(Unavailable::Timeout))
+    async fn read(&self, request: RequestBuilder) -> Result<Reply, reqwest::Error> {
+        let response = request.send().await?;
+        let status = response.status().as_u16();
+        let content_type = response.headers().get(CONTENT_TYPE);
+        let content_type =
+            content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let body = read_body(response).await?;
+        Ok(Reply { status, content_type, body })
     }
 }
 

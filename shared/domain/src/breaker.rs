@@ -14,10 +14,11 @@
 //!                                     the prober is gone: another probe ▲─┘
 //! ```
 //!
-//! Everything here is arithmetic on one value. It is shared between execution environments as an
-//! item of the ledger's table, written by compare-and-set on its revision; what an environment
-//! remembers of it stands in [`memory`]. A subscription that never fails has no such item, and
-//! nothing is read or written for it.
+//! Everything here is arithmetic on one value, at a [`Tempo`]: deliveries can wait for a target,
+//! logins cannot. A delivery's breaker is shared between execution environments as an item of the
+//! ledger's table, written by compare-and-set on its revision; what an environment remembers of it
+//! stands in [`memory`]. A subscription that never fails has no such item, and nothing is read or
+//! written for it. Logins have breakers of their own (`enrich::gate`): nothing is held by them.
 
 mod key;
 pub mod memory;
@@ -29,9 +30,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::limits::{
     BREAKER_DISABLE_AFTER_MS, BREAKER_DISABLE_OPENINGS_MIN, BREAKER_FAILURES_MAX,
-    BREAKER_LINGER_MS, BREAKER_OPEN_MAX_MS, BREAKER_OPEN_MS, BREAKER_PROBE_MS,
-    BREAKER_WINDOW_ATTEMPTS_MIN, BREAKER_WINDOW_FAILURES_MIN_PERCENT, BREAKER_WINDOW_MS,
-    DRAIN_RELEASE_MAX, DRAIN_RELEASE_START,
+    BREAKER_LINGER_MS, BREAKER_WINDOW_ATTEMPTS_MIN, BREAKER_WINDOW_FAILURES_MIN_PERCENT,
+    BREAKER_WINDOW_MS, DRAIN_RELEASE_MAX, DRAIN_RELEASE_START,
 };
 use crate::time::Timestamp;
 
@@ -94,12 +94,23 @@ pub struct Window {
     failures: u32,
 }
 
+/// How long a breaker's phases last. What opens it is the same for all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tempo {
+    /// How long it is open at first, in milliseconds; doubled with every probe that fails.
+    pub open_ms: u64,
+    /// The longest it is open before the next probe, in milliseconds.
+    pub open_max_ms: u64,
+    /// When a prober that has not been heard of is gone, in milliseconds.
+    pub probe_ms: u64,
+}
+
 /// Whether an attempt may be made now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Admission {
     /// It may.
     Pass,
-    /// It may not: the delivery is held.
+    /// It may not: a delivery is held, a login goes by its policy.
     Hold,
     /// It may, as the probe, for whoever writes this.
     Probe(Breaker),
@@ -108,14 +119,14 @@ pub enum Admission {
 /// A change that operators hear of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Too many failures, or a failed probe: deliveries are held.
+    /// Too many failures, or a failed probe: no attempt is made.
     Opened {
         /// Before this nothing is tried.
         until: Timestamp,
         /// How often it has opened in a row.
         openings: u32,
     },
-    /// A probe succeeded: held deliveries drain.
+    /// A probe succeeded: attempts are made again, and held deliveries drain.
     Closed,
 }
 
@@ -172,18 +183,20 @@ impl Window {
 impl Breaker {
     /// Whether an attempt may be made now.
     #[must_use]
-    pub fn admits(&self, now: Timestamp) -> Admission {
+    pub fn admits(&self, now: Timestamp, tempo: Tempo) -> Admission {
         match self.phase {
             Phase::Closed { .. } => Admission::Pass,
             // A moment that nobody can have meant is over.
-            Phase::Open { until, .. } if now < until && until <= latest(now) => Admission::Hold,
+            Phase::Open { until, .. } if now < until && until <= tempo.latest(now) => {
+                Admission::Hold
+            }
             Phase::HalfOpen { probe_until, .. }
-                if now < probe_until && probe_until <= latest(now) =>
+                if now < probe_until && probe_until <= tempo.latest(now) =>
             {
                 Admission::Hold
             }
             Phase::Open { openings, .. } | Phase::HalfOpen { openings, .. } => {
-                let probe_until = now.plus_ms(BREAKER_PROBE_MS);
+                let probe_until = now.plus_ms(tempo.probe_ms);
                 let phase = Phase::HalfOpen { probe_until, openings };
                 Admission::Probe(self.next(phase, self.failing_since, Some(probe_until), now))
             }
@@ -193,14 +206,14 @@ impl Breaker {
     /// After an attempt failed, and this many others had succeeded before that nobody was told of.
     /// `None` when it changes nothing: the breaker is open already.
     #[must_use]
-    pub fn failed(&self, successes: u32, now: Timestamp) -> Option<Self> {
+    pub fn failed(&self, successes: u32, now: Timestamp, tempo: Tempo) -> Option<Self> {
         let Phase::Closed { failures, window, draining_since } = self.phase else { return None };
         let is_unbroken = successes == 0;
         let failures = if is_unbroken { failures.saturating_add(1) } else { 1 };
         let window = window.with_failure(successes, now);
         let failing_since = self.failing_since.filter(|_| is_unbroken).or(Some(now));
         if failures >= BREAKER_FAILURES_MAX || window.is_bad() {
-            let until = now.plus_ms(BREAKER_OPEN_MS);
+            let until = now.plus_ms(tempo.open_ms);
             let phase = Phase::Open { until, openings: 1 };
             return Some(self.next(phase, failing_since, Some(until), now));
         }
@@ -230,12 +243,12 @@ impl Breaker {
 
     /// After a probe failed. `None` when another prober has taken over.
     #[must_use]
-    pub fn probe_failed(&self, probe: &Self, now: Timestamp) -> Option<Self> {
+    pub fn probe_failed(&self, probe: &Self, now: Timestamp, tempo: Tempo) -> Option<Self> {
         let Phase::HalfOpen { openings, .. } = self.phase else { return None };
         if !self.is_probed_by(probe) {
             return None;
         }
-        let until = now.plus_ms(open_ms(openings));
+        let until = now.plus_ms(tempo.open_after_ms(openings));
         let phase = Phase::Open { until, openings: openings.saturating_add(1) };
         Some(self.next(phase, self.failing_since, Some(until), now))
     }
@@ -355,15 +368,16 @@ impl Breaker {
 const CHECK_EVERY_MS: u64 = 45_000;
 const MINUTE_MS: u64 = 60_000;
 
-/// The latest end of a phase that can be meant, with some minutes for clocks that differ.
-fn latest(now: Timestamp) -> Timestamp {
-    now.plus_ms(BREAKER_OPEN_MAX_MS + 10 * MINUTE_MS)
-}
+impl Tempo {
+    /// The latest end of a phase that can be meant, with some minutes for clocks that differ.
+    fn latest(self, now: Timestamp) -> Timestamp {
+        now.plus_ms(self.open_max_ms.max(self.probe_ms) + 10 * MINUTE_MS)
+    }
 
-/// How long a breaker stays open that has opened this often already: a minute, doubling to half
-/// an hour.
-fn open_ms(openings: u32) -> u64 {
-    (BREAKER_OPEN_MS << openings.min(16)).min(BREAKER_OPEN_MAX_MS)
+    /// How long a breaker stays open that has opened this often already.
+    fn open_after_ms(self, openings: u32) -> u64 {
+        (self.open_ms << openings.min(16)).min(self.open_max_ms)
+    }
 }
 
 /// How many held deliveries are released a minute, this long after the breaker closed: few at

@@ -1,34 +1,45 @@
 //! Enrich: a login asks, the targets answer, one decision comes out, inside one deadline.
 //!
-//! Every subscription of the client is asked at once. The strictest action wins. A target that
-//! does not answer well counts as its subscription's policy says; an answer that arrives and does
-//! not verify is always a block, else whoever can spoil an answer turns a block into an allow.
-//! This path never enqueues.
+//! Every subscription of the client is asked at once. The strictest action wins, as soon as it is
+//! certain. A target that does not answer well counts as its subscription's policy says; an answer
+//! that arrives and does not verify is always a block, else whoever can spoil an answer turns a
+//! block into an allow. This path never enqueues.
+//!
+//! Dramatis personae: [`Login`], the question that a login journey asks; a [`Question`], what a
+//! target is asked about it; a [`Reply`], or [`Silence`]; a voice, how that counts; the
+//! [`Decision`], which is also the receipt: who said what, and why it came out so.
 
 mod answer;
 mod claims;
 mod decision;
+mod gate;
+mod memory;
+mod race;
+mod receipt;
 mod request;
+mod retries;
 mod target;
+#[cfg(test)]
+mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
-
-use futures_util::future::join_all;
 
 use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
 use crate::jose::{Algorithm, Compact, KeySet};
-use crate::limits::ENRICH_RESERVE_MS;
+use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, WebhookHeaders};
 use crate::scope::Scope;
-use crate::subscription::{Subscription, Subscriptions, Unavailable};
+use crate::subscription::Subscriptions;
 use crate::time::{Deadline, Timestamp};
 
 pub use answer::AnswerRefusal;
 pub use claims::{ClaimValue, Claims};
-pub use decision::{Decision, TargetReport};
+pub use decision::Decision;
+pub use memory::Memory;
+pub use receipt::{Freshness, Source, TargetReport};
 pub use request::{Login, LoginRequest};
 
 /// What enrich needs from outside. Every call ends at its deadline at the latest.
@@ -54,8 +65,8 @@ pub trait Ports: Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Compact, NoSigningKey>> + Send;
 
-    /// Asks a target and reads its whole reply.
-    fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+    /// Asks a target and reads its whole reply. Asks once: whether to ask again is decided here.
+    fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Silence>> + Send;
 
     /// The key set behind a URL, fetched or remembered; fetched again, within reason, when it does
     /// not hold the key that is looked for.
@@ -67,7 +78,7 @@ pub trait Ports: Sync {
     ) -> impl Future<Output = Result<Arc<KeySet>, NoKeySet>> + Send;
 }
 
-/// A question to a target. Only a guarded URL can be asked.
+/// A question to a target. Only a guarded URL can be asked. No `Debug`: it holds the login.
 pub struct Question {
     /// Where to.
     pub url: GuardedUrl,
@@ -77,6 +88,17 @@ pub struct Question {
     pub headers: WebhookHeaders,
     /// Also told to the target, as `webhook-deadline` in epoch milliseconds.
     pub deadline: Deadline,
+    /// How it gets there.
+    pub connection: Connection,
+}
+
+/// Which connection a question may go out on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// One that was kept from an earlier question, where there is one.
+    Kept,
+    /// A new one: a kept one has just turned out to be dead, and so may its neighbours be.
+    Fresh,
 }
 
 /// A target's reply, whole. No `Debug`: it may hold claims.
@@ -87,6 +109,20 @@ pub struct Reply {
     pub content_type: Option<String>,
     /// The body; `None` when it is longer than 64 KiB.
     pub body: Option<Vec<u8>>,
+}
+
+/// Why there is no whole reply. No `Debug`: it may hold the question.
+pub enum Silence {
+    /// The deadline passed.
+    TimedOut,
+    /// There was no connection, or it ended, before a byte of an answer had been read. The question
+    /// comes back, for only this one may be asked again.
+    BeforeFirstByte(Box<Question>),
+    /// The connection ended, or made no sense, in the middle of an answer.
+    Broken,
+    /// There is no way to the target that trying again would find: no such name, an address that we
+    /// do not connect to, a certificate that does not prove it.
+    NoWay,
 }
 
 /// The key that an answer says it is signed with.
@@ -126,40 +162,66 @@ pub struct Settings {
     pub egress: EgressPolicy,
 }
 
-/// Even a login that comes with its deadline behind it may look up what the policy says.
-const LOOK_UP_GRACE_MS: u64 = 40;
+/// Where and with what a login is decided.
+pub struct Execution<'a, P> {
+    /// When Lambda ends the invocation; `None` when nobody knows.
+    pub invocation_deadline: Option<Deadline>,
+    /// What the deployment decides.
+    pub settings: &'a Settings,
+    /// What this execution environment remembers of targets.
+    pub memory: &'a Memory,
+    /// The outside.
+    pub ports: &'a P,
+}
+
+impl<P> Clone for Execution<'_, P> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<P> Copy for Execution<'_, P> {}
 
 /// Decides one login.
-pub async fn run(
-    login: &Login,
-    invocation_deadline: Option<Deadline>,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Decision {
-    let started_at = login.event.accepted_at;
-    let id = uuid_v7(started_at, ports.dice());
-    let deadline = |budget_ms: u32| {
-        let budget = Deadline::at(started_at.plus_ms(budget_ms.into()));
+pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Decision {
+    let Execution { ports, .. } = execution;
+    let time = LoginTime::of(login, execution.invocation_deadline);
+    let id = uuid_v7(time.started_at, ports.dice());
+    let look_up = time.look_up(execution.settings.budget_ms);
+    let Ok(subscriptions) = ports.subscriptions(&login.event.scope, look_up).await else {
+        return Decision::without_subscriptions(id, ports.now().since_ms(time.started_at));
+    };
+    let heard = race::run(&login.event, &subscriptions, time, execution).await;
+    let unreadable = subscriptions.unreadable.iter().filter(|row| row.means_enrich).count();
+    Decision::of(id, heard, unreadable, ports.now().since_ms(time.started_at))
+}
+
+/// The time that one login has.
+#[derive(Clone, Copy)]
+struct LoginTime {
+    started_at: Timestamp,
+    /// The earlier of what the caller and what Lambda allows.
+    latest: Option<Deadline>,
+}
+
+impl LoginTime {
+    fn of(login: &Login, invocation_deadline: Option<Deadline>) -> Self {
         let lambda =
             invocation_deadline.map(|end| Deadline::at(end.moment().minus_ms(ENRICH_RESERVE_MS)));
-        [lambda, login.deadline].into_iter().flatten().fold(budget, Deadline::earlier)
-    };
-    let look_up =
-        deadline(settings.budget_ms).max(Deadline::at(started_at.plus_ms(LOOK_UP_GRACE_MS)));
-    let Ok(subscriptions) = ports.subscriptions(&login.event.scope, look_up).await else {
-        return Decision::without_subscriptions(id, ports.now().since_ms(started_at));
-    };
-    let asked: Vec<&Subscription> = subscriptions
-        .readable
-        .iter()
-        .filter(|subscription| subscription.matches(&login.event))
-        .collect();
-    let questions = asked.iter().filter_map(|subscription| {
-        let policy = subscription.enrich.as_ref()?;
-        let deadline = deadline(policy.timeout_ms.unwrap_or(settings.budget_ms));
-        Some(target::ask(&login.event, subscription, policy, deadline, settings, ports))
-    });
-    let heard = join_all(questions).await;
-    let unreadable = subscriptions.unreadable.iter().filter(|row| row.means_enrich).count();
-    Decision::of(id, heard, unreadable, ports.now().since_ms(started_at))
+        let latest = [lambda, login.deadline].into_iter().flatten().min();
+        Self { started_at: login.event.accepted_at, latest }
+    }
+
+    /// The one deadline of whoever may take this long: everything counts against it, from the
+    /// look-up of the subscriptions on.
+    fn deadline(self, budget_ms: u32) -> Deadline {
+        let budget = Deadline::at(self.started_at.plus_ms(budget_ms.into()));
+        self.latest.map_or(budget, |latest| budget.earlier(latest))
+    }
+
+    /// Even a login that comes with its deadline behind it may look up what the policy says.
+    fn look_up(self, budget_ms: u32) -> Deadline {
+        let grace = Deadline::at(self.started_at.plus_ms(ENRICH_LOOK_UP_GRACE_MS));
+        self.deadline(budget_ms).max(grace)
+    }
 }

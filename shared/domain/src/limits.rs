@@ -2,6 +2,8 @@
 //!
 //! Relations that must hold between bounds are checked when the crate is compiled.
 
+use crate::breaker::Tempo;
+
 /// One event as posted, in bytes of its JSON text.
 ///
 /// A quarter of SQS's message limit and well inside a ledger item (`DynamoDB`: 400 KB).
@@ -126,6 +128,12 @@ pub const BREAKER_OPEN_MS: u64 = 60_000;
 pub const BREAKER_OPEN_MAX_MS: u64 = 30 * 60 * 1_000;
 /// When a prober that has not been heard of is gone: longer than an invocation (30 s).
 pub const BREAKER_PROBE_MS: u64 = 60_000;
+/// The tempo of a breaker that holds deliveries.
+pub const DELIVERY_TEMPO: Tempo = Tempo {
+    open_ms: BREAKER_OPEN_MS,
+    open_max_ms: BREAKER_OPEN_MAX_MS,
+    probe_ms: BREAKER_PROBE_MS,
+};
 /// How long an execution environment goes by what it has read of a breaker that is not closed.
 pub const BREAKER_STALENESS_MAX_MS: u64 = 10_000;
 /// Breakers that an execution environment remembers at once.
@@ -199,6 +207,37 @@ pub const ENRICH_BUDGET_MIN_MS: u32 = 200;
 pub const ENRICH_BUDGET_MAX_MS: u32 = 5_000;
 /// What the enrich function keeps back from Lambda's deadline to answer in.
 pub const ENRICH_RESERVE_MS: u64 = 100;
+/// Even a login that comes with its deadline behind it may look up what the policy says, this long.
+pub const ENRICH_LOOK_UP_GRACE_MS: u64 = 40;
+
+/// How long the breaker of a target that is asked about logins is open at first: a second of users
+/// who get the policy's answer at once, instead of after the whole budget.
+pub const ENRICH_BREAKER_OPEN_MS: u64 = 1_000;
+/// The longest it is open: logins are back to normal within [`ENRICH_RECOVERY_MS`].
+pub const ENRICH_BREAKER_OPEN_MAX_MS: u64 = 3_000;
+/// When a prober that has not been heard of is gone: longer than the longest budget.
+pub const ENRICH_BREAKER_PROBE_MS: u64 = 6_000;
+/// How long after a target's recovery its logins are back to normal: a probe that began before it
+/// fails, and the breaker is open once more.
+pub const ENRICH_RECOVERY_MS: u64 = 5_000;
+/// The tempo of a breaker that logins go by.
+pub const ENRICH_TEMPO: Tempo = Tempo {
+    open_ms: ENRICH_BREAKER_OPEN_MS,
+    open_max_ms: ENRICH_BREAKER_OPEN_MAX_MS,
+    probe_ms: ENRICH_BREAKER_PROBE_MS,
+};
+
+/// Of a hundred questions, this many may be put a second time: a target that refuses connections
+/// gets a tenth more of them at most.
+pub const ENRICH_RETRIES_PERCENT: u64 = 10;
+/// And this many a second in any case, or an execution environment that is asked now and then could
+/// never replace the connection that died while it was frozen.
+pub const ENRICH_RETRIES_PER_S: u64 = 1;
+/// Second questions that can be saved up: the kept connections of one frozen environment.
+pub const ENRICH_RETRIES_SAVED_MAX: u64 = 10;
+/// What must be left of a login's time for a second question: a handshake and an answer of a target
+/// that is not far.
+pub const ENRICH_RETRY_LEFT_MIN_MS: u64 = 100;
 
 /// When Microsoft Entra has its answer, counted from when we have its question: it waits two
 /// seconds at most, and the network and the gateway have their part of them
@@ -251,3 +290,10 @@ const _: () = assert!(LEASE_MS > 30_000 && LEASE_MS < 180_000);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS as u64 <= ENTRA_ANSWER_MS);
 const _: () = assert!(COGNITO_ANSWER_MS < COGNITO_LOGIN_MS);
+const _: () = assert!(ENRICH_LOOK_UP_GRACE_MS < ENRICH_RESERVE_MS);
+const _: () = assert!(ENRICH_BREAKER_PROBE_MS > ENRICH_BUDGET_MAX_MS as u64);
+const _: () = assert!(
+    ENRICH_BUDGET_DEFAULT_MS as u64 + ENRICH_BREAKER_OPEN_MAX_MS < ENRICH_RECOVERY_MS,
+    "a probe that just missed the recovery, and the breaker open once more"
+);
+const _: () = assert!(ENRICH_RETRY_LEFT_MIN_MS < ENRICH_BUDGET_MIN_MS as u64);

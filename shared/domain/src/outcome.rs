@@ -73,6 +73,13 @@ pub const fn holds_document(status: u16) -> bool {
     status == 200
 }
 
+/// Whether a reply of this status says that the target is ill or has too much to do (RFC 9110
+/// §15.6, RFC 6585 §4). Any other answer, be it useless, comes from somebody who is there.
+#[must_use]
+pub const fn says_trouble(status: u16) -> bool {
+    matches!(status, 429 | 500..)
+}
+
 /// The outcome's code in logs, ledger and dead letters: `http_503`, `timeout`, `egress_blocked` …
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -104,6 +111,16 @@ mod tests {
         assert_eq!(verdict(410), Verdict::Gone);
         for status in [400, 401, 404, 422, 429, 500, 503, 599, 600, 999] {
             assert_eq!(verdict(status), Verdict::Retry(None), "{status}");
+        }
+    }
+
+    #[test]
+    fn who_answers_without_a_document_may_be_well() {
+        for status in [429, 500, 502, 503, 599, 999] {
+            assert!(says_trouble(status), "{status}");
+        }
+        for status in [200, 201, 204, 302, 400, 401, 404, 428, 499] {
+            assert!(!says_trouble(status), "{status}");
         }
     }
 

@@ -98,6 +98,29 @@ impl Deadline {
     pub fn earlier(self, other: Self) -> Self {
         self.min(other)
     }
+
+    /// What was complete at this moment, if that was before the deadline.
+    #[must_use]
+    pub fn in_time<T>(self, work: T, complete_at: Timestamp) -> Option<InTime<T>> {
+        (self.left_ms(complete_at) > 0).then_some(InTime(work))
+    }
+}
+
+/// What was complete before its deadline: [`Deadline::in_time`] is the only way to have one. Who
+/// takes this and nothing else cannot count what came late.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTime<T>(T);
+
+impl<T> InTime<T> {
+    /// It.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+
+    /// A look at it.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
 }
 
 /// Lambda's deadline of an invocation, as the Runtime API gives it in epoch milliseconds.
@@ -134,6 +157,13 @@ mod tests {
         }
         assert_eq!(Timestamp::from_ms(1_795_428_000_000).to_rfc3339(), "2026-11-23T10:00:00Z");
         assert_eq!(Timestamp::from_ms(u64::MAX).to_rfc3339(), "9999-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn what_is_complete_at_its_deadline_or_later_is_not_there() {
+        let deadline = Deadline::at(Timestamp::from_ms(100));
+        let at = |ms| deadline.in_time("answer", Timestamp::from_ms(ms)).map(InTime::into_inner);
+        assert_eq!([at(99), at(100), at(101)], [Some("answer"), None, None]);
     }
 
     #[test]

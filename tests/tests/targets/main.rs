@@ -8,7 +8,7 @@ use adapters::clock;
 use adapters::targets::{NotFetched, Targets};
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::enrich::Question;
+use domain::enrich::{Connection, Question};
 use domain::id::{DeliveryId, EventId, PropertyId, SubscriptionId};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::limits::REPLY_BYTES_MAX;
@@ -104,9 +104,13 @@ async fn post_to(url: GuardedUrl, deadline: Deadline) -> Outcome {
 
 async fn ask(url: GuardedUrl, deadline: Deadline) -> Result<(u16, Option<usize>), Unavailable> {
     let targets = Targets::new(LOOPBACK).expect("a client");
-    let question = Question { url, notification: notification(), headers: headers(), deadline };
-    let reply = targets.ask(question).await?;
-    Ok((reply.status, reply.body.map(|body| body.len())))
+    let connection = Connection::Kept;
+    let (notification, headers) = (notification(), headers());
+    let question = Question { url, notification, headers, deadline, connection };
+    match targets.ask(question).await {
+        Ok(reply) => Ok((reply.status, reply.body.map(|body| body.len()))),
+        Err(silence) => Err(Unavailable::from(&silence)),
+    }
 }
 
 fn http(status_line: &str, headers: &str, body: &str) -> Vec<u8> {

@@ -1,6 +1,7 @@
 //! The demo: one event of every type and three logins, over real HTTP, and what became of each. On
-//! a clock that is fast enough, [`outage`] follows.
+//! a clock that is fast enough, [`outage`] follows; [`enrich_faults`] is a demo of its own.
 
+pub mod enrich_faults;
 pub mod outage;
 
 use std::time::Duration;

@@ -94,6 +94,7 @@ pub struct Functions {
     retries_queue: String,
     enrich: (EnrichPorts, u64),
     enrich_settings: domain::enrich::Settings,
+    enrich_memory: domain::enrich::Memory,
     sweeper: (SweepPorts, u64),
 }
 
@@ -138,6 +139,7 @@ impl Functions {
                 budget_ms: settings::enrich_budget_ms(&enrich)?,
                 egress: EGRESS,
             },
+            enrich_memory: domain::enrich::Memory::default(),
             names,
         })
     }
@@ -181,7 +183,8 @@ impl Functions {
             Name::Enrich => {
                 let (ports, timeout_ms) = &self.enrich;
                 let event = LambdaEvent::new(to_raw_value(&payload)?, context(*timeout_ms));
-                match enrich::handle(event, &self.enrich_settings, ports).await {
+                let (settings, memory) = (&self.enrich_settings, &self.enrich_memory);
+                match enrich::handle(event, settings, memory, ports).await {
                     Ok(reply) => Ok(serde_json::to_value(reply)?),
                     Err(error) => Err(InvokeError::Function(error.to_string())),
                 }

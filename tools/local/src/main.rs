@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use adapters::settings::Environment;
 use adapters::signing::SigningKeys;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use local::clock::TimeScale;
 use local::console::{Console, words};
 use local::demo::outage::Plan;
@@ -35,6 +35,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
   cargo local -- --api 127.0.0.1:0 --aws 127.0.0.1:0 --target 127.0.0.1:0
                                                 free ports; the first line on stdout names them
   cargo local -- --time-scale 3600              an hour of retries in a second, and an outage
+  cargo local -- demo enrich-faults             logins whose targets are slow, spoilt or gone
   cargo local -- invoke enrich events/enrich/direct-login.json
   cargo local -- generate-keys > signing-keys.json
 
@@ -91,8 +92,20 @@ enum Command {
         /// A whole Lambda payload, such as events/ingest/login.json
         file: PathBuf,
     },
+    /// Play one demo, on a stack of its own, and exit: 0 when everything came out as it should
+    Demo {
+        /// Which demo
+        which: Which,
+    },
     /// Print a new set of signing keys (a private JWK set) for the deployed stack's secret
     GenerateKeys,
+}
+
+/// A demo that is played by itself.
+#[derive(Clone, Copy, ValueEnum)]
+enum Which {
+    /// Logins whose targets are slow, spoilt or gone: each policy at work, in time
+    EnrichFaults,
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -122,6 +135,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     start_log()?;
     match &arguments.command {
         Some(Command::Invoke { function, file }) => invoke(*function, file).await,
+        Some(Command::Demo { which: Which::EnrichFaults }) => {
+            enrich_faults(Console::new(arguments.quiet)).await
+        }
         Some(Command::GenerateKeys) => {
             writeln!(std::io::stdout(), "{}", SigningKeys::generate())?;
             Ok(ExitCode::SUCCESS)
@@ -243,6 +259,19 @@ async fn invoke(function: Name, file: &PathBuf) -> Result<ExitCode, Failure> {
     local.stop().await?;
     writeln!(std::io::stdout(), "{:#}", answer?)?;
     Ok(ExitCode::SUCCESS)
+}
+
+async fn enrich_faults(console: Console) -> Result<ExitCode, Failure> {
+    let local = Local::start(&Options::ephemeral()).await?;
+    let outcome = demo::enrich_faults::run(&local, console).await;
+    local.stop().await?;
+    if outcome.troubles.is_empty() {
+        console.line(&format!("\n{} acts, each decided as it should be.", outcome.decided.len()));
+        Ok(ExitCode::SUCCESS)
+    } else {
+        console.line(&format!("\n{} things went wrong, see above.", outcome.troubles.len()));
+        Ok(ExitCode::FAILURE)
+    }
 }
 
 /// Ctrl-C, and the polite signal of a process manager.

@@ -4,13 +4,14 @@
 //! verified with a JOSE library against keys fetched over HTTP, by none of the code that signs.
 //!
 //! `POST /hooks/<anything>` takes notifications, `POST /enrich` decides logins, `GET /jwks.json`
-//! is its own key set, `GET /received` lists what it got, newest last. A path can be put out of
-//! service, for demonstrations: it answers 503 until it is back.
+//! is its own key set, `GET /received` lists what it got, newest last. For demonstrations, something
+//! can be wrong with a path until it is mended.
 
 mod decide;
+mod fault;
 mod verify;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::Router;
@@ -24,6 +25,7 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 
 pub use decide::{ISSUER, Signer};
+pub use fault::Fault;
 pub use verify::{Refused, Verified, Verifier};
 
 /// What it remembers for `GET /received`.
@@ -55,7 +57,8 @@ pub struct Target {
     verifier: Verifier,
     signer: Signer,
     received: Mutex<Vec<Received>>,
-    out_of_service: Mutex<BTreeSet<String>>,
+    stranger: Signer,
+    faults: Mutex<BTreeMap<String, Fault>>,
     news: broadcast::Sender<Received>,
 }
 
@@ -64,8 +67,9 @@ impl Target {
     #[must_use]
     pub fn new(url: String, verifier: Verifier, signer: Signer) -> Arc<Self> {
         let (news, _) = broadcast::channel(RECEIVED_MAX);
-        let (received, out_of_service) = (Mutex::default(), Mutex::default());
-        Arc::new(Self { url, verifier, signer, received, out_of_service, news })
+        let (received, faults) = (Mutex::default(), Mutex::default());
+        let stranger = Signer::generate();
+        Arc::new(Self { url, verifier, signer, received, stranger, faults, news })
     }
 
     /// Everything that arrives from now on.
@@ -74,18 +78,41 @@ impl Target {
         self.news.subscribe()
     }
 
-    /// Puts a path of notifications, such as `/hooks/users`, out of service.
-    pub fn put_out_of_service(&self, path: &str) {
-        self.out_of_service().insert(path.to_owned());
+    /// From now on this is wrong with a path such as `/hooks/users`.
+    pub fn spoil(&self, path: &str, fault: Fault) {
+        self.faults().insert(path.to_owned(), fault);
     }
 
-    /// Puts a path back into service.
-    pub fn put_back(&self, path: &str) {
-        self.out_of_service().remove(path);
+    /// Nothing is wrong with a path any more.
+    pub fn mend(&self, path: &str) {
+        self.faults().remove(path);
     }
 
-    fn out_of_service(&self) -> MutexGuard<'_, BTreeSet<String>> {
-        self.out_of_service.lock().unwrap_or_else(PoisonError::into_inner)
+    fn faults(&self) -> MutexGuard<'_, BTreeMap<String, Fault>> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fault(&self, path: &str) -> Option<Fault> {
+        self.faults().get(path).copied()
+    }
+
+    /// The answer to a verified question, as far as nothing is wrong.
+    fn answer(&self, path: &str, mut question: Value) -> String {
+        let now_s = adapters::clock::now().as_s();
+        match self.fault(path) {
+            None | Some(Fault::OutOfService | Fault::Slow(_)) => {
+                self.signer.answer(&question, now_s)
+            }
+            Some(Fault::StrangerSigns) => self.stranger.answer(&question, now_s),
+            Some(Fault::AnswersAnother) => {
+                question["jti"] = "another".into();
+                self.signer.answer(&question, now_s)
+            }
+            Some(Fault::SetsSubject) => self.signer.sign(&serde_json::json!({
+                "iss": ISSUER, "iat": now_s, "jti": question["jti"], "action": "allow",
+                "custom_claims": { "sub": "somebody-else" },
+            })),
+        }
     }
 
     /// Its routes.
@@ -93,6 +120,7 @@ impl Target {
         Router::new()
             .route("/hooks/{*rest}", post(notify))
             .route("/enrich", post(enrich))
+            .route("/enrich/{*rest}", post(enrich))
             .route("/jwks.json", get(jwks))
             .route("/received", get(received))
             .with_state(self)
@@ -100,8 +128,12 @@ impl Target {
 
     /// Verifies one message and remembers it.
     async fn take(&self, path: &str, headers: &HeaderMap, body: &Bytes) -> Result<Value, Refused> {
+        let fault = self.fault(path);
+        if let Some(Fault::Slow(delay)) = fault {
+            tokio::time::sleep(delay).await;
+        }
         let verified = match std::str::from_utf8(body) {
-            _ if self.out_of_service().contains(path) => Err(Refused::OutOfService),
+            _ if fault == Some(Fault::OutOfService) => Err(Refused::OutOfService),
             Ok(token) => self.verifier.verify(token, &format!("{}{path}", self.url)).await,
             Err(_) => Err(Refused::NoToken),
         };
@@ -161,7 +193,7 @@ async fn enrich(
     body: Bytes,
 ) -> Result<Response, Refused> {
     let payload = target.take(uri.path(), &headers, &body).await?;
-    let answer = target.signer.answer(&payload, adapters::clock::now().as_s());
+    let answer = target.answer(uri.path(), payload);
     Ok(([(header::CONTENT_TYPE, "application/jwt")], answer).into_response())
 }
 

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::enrich::{NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, WantedKey};
+use domain::enrich::{
+    NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, Silence, WantedKey,
+};
 use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet};
 use domain::scope::Scope;
-use domain::subscription::{Subscriptions, Unavailable};
+use domain::subscription::Subscriptions;
 use domain::time::{Deadline, Timestamp};
 
 use super::StartError;
@@ -83,7 +85,7 @@ impl Ports for EnrichPorts {
         keys.sign(algorithm, payload).ok_or(NoSigningKey)
     }
 
-    async fn ask(&self, question: Question) -> Result<Reply, Unavailable> {
+    async fn ask(&self, question: Question) -> Result<Reply, Silence> {
         self.targets.ask(question).await
     }
 

@@ -5,6 +5,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
+use crate::limits::{
+    BREAKER_OPEN_MAX_MS, BREAKER_OPEN_MS, BREAKER_PROBE_MS, DELIVERY_TEMPO, ENRICH_TEMPO,
+};
 
 const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
@@ -77,8 +80,11 @@ impl Model {
     fn attempt(&mut self, is_success: bool) {
         if !self.is_closed() {
             let stands = self.stored.clone();
-            let next =
-                if is_success { stands.succeeded(self.now) } else { stands.failed(0, self.now) };
+            let next = if is_success {
+                stands.succeeded(self.now)
+            } else {
+                stands.failed(0, self.now, DELIVERY_TEMPO)
+            };
             assert_eq!(next, None, "one that began before it opened says nothing about now");
             return;
         }
@@ -100,13 +106,13 @@ impl Model {
         let failures = self.window.iter().filter(|(_, is_success)| !is_success).count();
         let is_bad = self.window.len() >= 10 && failures * 10 >= self.window.len() * 7;
         let opens = self.in_a_row >= 5 || is_bad;
-        self.write(self.stored.failed(0, self.now));
+        self.write(self.stored.failed(0, self.now, DELIVERY_TEMPO));
         assert_eq!(!self.is_closed(), opens, "{:?} after {:?}", self.stored, self.window);
     }
 
     /// An environment asks whether it may attempt, and takes the probe when it is offered one.
     fn look(&mut self, environment: usize) {
-        match self.stored.admits(self.now) {
+        match self.stored.admits(self.now, DELIVERY_TEMPO) {
             Admission::Pass => assert!(self.is_closed()),
             Admission::Hold => {
                 assert!(self.stored.check_at.is_some(), "what is held is looked after");
@@ -114,7 +120,7 @@ impl Model {
             Admission::Probe(next) => {
                 self.write(Some(next.clone()));
                 self.probes[environment] = Some(next);
-                let again = self.stored.admits(self.now);
+                let again = self.stored.admits(self.now, DELIVERY_TEMPO);
                 assert_eq!(again, Admission::Hold, "one probe at a time");
             }
         }
@@ -126,7 +132,7 @@ impl Model {
         let next = if is_success {
             self.stored.probe_succeeded(&probe, self.now)
         } else {
-            self.stored.probe_failed(&probe, self.now)
+            self.stored.probe_failed(&probe, self.now, DELIVERY_TEMPO)
         };
         assert_eq!(next.is_some(), is_current, "a prober that was replaced changes nothing");
         self.write(next);
@@ -215,12 +221,13 @@ proptest! {
 
 /// A breaker that has just opened after five failures.
 fn open() -> Breaker {
-    let fail = |breaker: Breaker, _| breaker.failed(0, T0).expect("closed until now");
+    let fail =
+        |breaker: Breaker, _| breaker.failed(0, T0, DELIVERY_TEMPO).expect("closed until now");
     (0..5).fold(Breaker::default(), fail)
 }
 
 fn probe_of(breaker: &Breaker, now: Timestamp) -> Breaker {
-    match breaker.admits(now) {
+    match breaker.admits(now, DELIVERY_TEMPO) {
         Admission::Probe(probe) => probe,
         other => unreachable!("no probe but {other:?}"),
     }
@@ -230,10 +237,10 @@ fn probe_of(breaker: &Breaker, now: Timestamp) -> Breaker {
 fn a_success_that_was_not_told_counts_when_a_failure_is() {
     let mut breaker = Breaker::default();
     for _ in 0..40 {
-        breaker = breaker.failed(1, T0).unwrap_or(breaker);
+        breaker = breaker.failed(1, T0, DELIVERY_TEMPO).unwrap_or(breaker);
     }
     assert_eq!(breaker.phase.as_str(), "closed", "every other attempt succeeds");
-    assert_eq!(breaker.failed(0, T0).expect("closed").phase.as_str(), "closed");
+    assert_eq!(breaker.failed(0, T0, DELIVERY_TEMPO).expect("closed").phase.as_str(), "closed");
 }
 
 #[test]
@@ -241,7 +248,11 @@ fn seven_of_ten_open_it_though_never_five_in_a_row() {
     let mut breaker = Breaker::default();
     for attempt in 0..10 {
         assert_eq!(breaker.phase.as_str(), "closed", "attempt {attempt}");
-        let next = if attempt % 3 == 2 { breaker.succeeded(T0) } else { breaker.failed(0, T0) };
+        let next = if attempt % 3 == 2 {
+            breaker.succeeded(T0)
+        } else {
+            breaker.failed(0, T0, DELIVERY_TEMPO)
+        };
         breaker = next.expect("told");
     }
     assert_eq!(breaker.phase.as_str(), "open");
@@ -252,13 +263,17 @@ fn after_a_drain_the_window_begins_with_the_first_attempt_that_is_told() {
     let probe = probe_of(&open(), T0.plus_ms(BREAKER_OPEN_MS));
     let closed_at = T0.plus_ms(2 * MINUTE_MS);
     let mut breaker = probe.probe_succeeded(&probe, closed_at).expect("its own probe");
-    breaker = breaker.failed(0, closed_at.plus_ms(4 * MINUTE_MS)).expect("closed");
+    breaker = breaker.failed(0, closed_at.plus_ms(4 * MINUTE_MS), DELIVERY_TEMPO).expect("closed");
     // Eight of ten within three minutes, although six after it closed.
     let later = closed_at.plus_ms(6 * MINUTE_MS);
     for attempt in 1..10 {
         assert_eq!(breaker.phase.as_str(), "closed", "attempt {attempt}");
         let is_success = [4, 8].contains(&attempt);
-        let next = if is_success { breaker.succeeded(later) } else { breaker.failed(0, later) };
+        let next = if is_success {
+            breaker.succeeded(later)
+        } else {
+            breaker.failed(0, later, DELIVERY_TEMPO)
+        };
         breaker = next.expect("told");
     }
     assert_eq!(breaker.phase.as_str(), "open");
@@ -271,22 +286,39 @@ fn it_is_open_a_minute_and_then_twice_as_long_up_to_half_an_hour() {
     for _ in 0..7 {
         let Phase::Open { until, .. } = breaker.phase else { unreachable!("{breaker:?}") };
         minutes.push(until.since_ms(now) / MINUTE_MS);
-        assert_eq!(breaker.admits(until.minus_ms(1)), Admission::Hold);
+        assert_eq!(breaker.admits(until.minus_ms(1), DELIVERY_TEMPO), Admission::Hold);
         now = until;
         let probe = probe_of(&breaker, now);
-        breaker = probe.probe_failed(&probe, now).expect("its own probe");
+        breaker = probe.probe_failed(&probe, now, DELIVERY_TEMPO).expect("its own probe");
     }
     assert_eq!(minutes, [1, 2, 4, 8, 16, 30, 30]);
+}
+
+#[test]
+fn for_logins_it_is_open_a_second_and_then_twice_as_long_up_to_three() {
+    let fail = |breaker: Breaker, _| breaker.failed(0, T0, ENRICH_TEMPO).expect("closed until now");
+    let (mut breaker, mut now) = ((0..5).fold(Breaker::default(), fail), T0);
+    let mut open_ms = Vec::new();
+    for _ in 0..4 {
+        let Phase::Open { until, .. } = breaker.phase else { unreachable!("{breaker:?}") };
+        open_ms.push(until.since_ms(now));
+        now = until;
+        let Admission::Probe(probe) = breaker.admits(now, ENRICH_TEMPO) else {
+            unreachable!("{breaker:?}")
+        };
+        breaker = probe.probe_failed(&probe, now, ENRICH_TEMPO).expect("its own probe");
+    }
+    assert_eq!(open_ms, [1_000, 2_000, 3_000, 3_000]);
 }
 
 #[test]
 fn a_prober_that_is_not_heard_of_is_replaced_and_changes_nothing_any_more() {
     let late = probe_of(&open(), T0.plus_ms(BREAKER_OPEN_MS));
     let later = T0.plus_ms(BREAKER_OPEN_MS + BREAKER_PROBE_MS);
-    assert_eq!(late.admits(later.minus_ms(1)), Admission::Hold);
+    assert_eq!(late.admits(later.minus_ms(1), DELIVERY_TEMPO), Admission::Hold);
     let current = probe_of(&late, later);
     assert_eq!(current.probe_succeeded(&late, later), None);
-    assert_eq!(current.probe_failed(&late, later), None);
+    assert_eq!(current.probe_failed(&late, later, DELIVERY_TEMPO), None);
     assert!(current.probe_succeeded(&current, later).is_some());
 }
 
@@ -298,7 +330,7 @@ fn five_days_of_nothing_but_failures_are_hopeless_and_a_success_among_them_is_no
         let Phase::Open { until, .. } = breaker.phase else { unreachable!("{breaker:?}") };
         now = until;
         let probe = probe_of(&breaker, now);
-        breaker = probe.probe_failed(&probe, now).expect("its own probe");
+        breaker = probe.probe_failed(&probe, now, DELIVERY_TEMPO).expect("its own probe");
     }
     assert!(now.since_ms(T0) >= 5 * DAY_MS);
     assert_eq!(breaker.hopeless_since(now), Some(T0));
@@ -312,7 +344,9 @@ fn five_days_of_nothing_but_failures_are_hopeless_and_a_success_among_them_is_no
 #[test]
 fn two_failures_in_a_week_do_not_end_a_subscription() {
     let late = T0.plus_ms(7 * DAY_MS);
-    let breaker = Breaker::default().failed(0, T0).and_then(|breaker| breaker.failed(0, late));
+    let breaker = Breaker::default()
+        .failed(0, T0, DELIVERY_TEMPO)
+        .and_then(|breaker| breaker.failed(0, late, DELIVERY_TEMPO));
     assert_eq!(breaker.expect("closed").hopeless_since(late), None);
     let quiet = open();
     assert_eq!(quiet.hopeless_since(late), None, "one opening is no long trial");
@@ -321,7 +355,7 @@ fn two_failures_in_a_week_do_not_end_a_subscription() {
 #[test]
 fn what_cannot_be_read_is_looked_after_like_one_that_has_just_closed() {
     let mut breaker = Breaker::unreadable(7);
-    assert_eq!((breaker.revision, breaker.admits(T0)), (7, Admission::Pass));
+    assert_eq!((breaker.revision, breaker.admits(T0, DELIVERY_TEMPO)), (7, Admission::Pass));
     assert_eq!(breaker.release(T0), Some(Release::Drain(DRAIN_RELEASE_START)));
     // Somebody who saw it open a moment ago holds a delivery a moment later.
     let mut now = T0;

@@ -7,7 +7,9 @@
 
 use super::{Execution, Ports};
 use crate::breaker::{Admission, Breaker, BreakerKey, BreakerWrite, Change, Phase, Ports as _};
-use crate::limits::{BREAKER_RESERVE_MS, BREAKER_STALENESS_MAX_MS, BREAKER_WRITES_MAX};
+use crate::limits::{
+    BREAKER_RESERVE_MS, BREAKER_STALENESS_MAX_MS, BREAKER_WRITES_MAX, DELIVERY_TEMPO,
+};
 
 /// How an attempt came to be made.
 pub(super) enum Pass {
@@ -41,7 +43,7 @@ pub(super) async fn admit(
         {
             breaker = seen.breaker;
         }
-        let probe = match breaker.admits(ports.now()) {
+        let probe = match breaker.admits(ports.now(), DELIVERY_TEMPO) {
             Admission::Pass => return Some(Pass::Ordinary),
             Admission::Hold => return None,
             Admission::Probe(probe) => probe,
@@ -123,7 +125,7 @@ pub(super) async fn tell(
             let seen = memory.seen(key);
             let successes = seen.as_ref().map_or(0, |seen| seen.successes);
             let breaker = seen.map(|seen| seen.breaker).unwrap_or_default();
-            write(key, breaker, |from| from.failed(successes, now), execution).await
+            write(key, breaker, |from| from.failed(successes, now, DELIVERY_TEMPO), execution).await
         }
         (Pass::Ordinary, Lesson::Ended) => None,
         (Pass::Probe(probe), Lesson::Succeeded) => {
@@ -131,7 +133,7 @@ pub(super) async fn tell(
             write(key, probe.clone(), step, execution).await
         }
         (Pass::Probe(probe), Lesson::Failed) => {
-            let step = |from: &Breaker| from.probe_failed(probe, now);
+            let step = |from: &Breaker| from.probe_failed(probe, now, DELIVERY_TEMPO);
             write(key, probe.clone(), step, execution).await
         }
         (Pass::Probe(probe), Lesson::Ended) => {

@@ -3,11 +3,12 @@
 use serde::Serialize;
 
 use super::Claims;
-use super::target::{Heard, Voice};
-use crate::id::SubscriptionId;
+use super::receipt::{self, TargetReport};
+use super::target::{Heard, Voice, WITHOUT_KNOWING};
 use crate::subscription::Action;
 
-/// The answer to the login journey, as it goes over the wire. No `Debug`: it holds claims.
+/// The answer to the login journey, as it goes over the wire, and its receipt: what a support
+/// engineer needs to say why a user was blocked. No `Debug`: it holds claims.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
@@ -24,20 +25,10 @@ pub struct Decision {
     /// Why, as codes: `no_subscription`, `timeout`, `response_invalid:signature`,
     /// `claim_conflict:<name>` …
     pub reasons: Vec<String>,
-    /// What each target said.
+    /// Why, in a sentence for people: no personal data, no claim.
+    pub explanation: String,
+    /// What each target said, in the order of their priorities.
     pub targets: Vec<TargetReport>,
-    /// How long it took, in milliseconds.
-    pub elapsed_ms: u64,
-}
-
-/// What one target said.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct TargetReport {
-    /// Which subscription.
-    pub subscription_id: SubscriptionId,
-    /// `allow`, `block`, `challenge`, or why it does not count: `timeout`, `response_invalid:…`.
-    pub outcome: String,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
 }
@@ -47,21 +38,14 @@ fn action_name<S: serde::Serializer>(action: &Action, serializer: S) -> Result<S
     serializer.serialize_str(action.as_str())
 }
 
-/// What counts when we cannot ask for reasons of our own: the default of `onUnavailable`.
-const WITHOUT_KNOWING: Action = Action::Challenge;
-
 impl Decision {
     /// Nobody could be asked, because the table could not be read.
     pub(super) fn without_subscriptions(decision_id: String, elapsed_ms: u64) -> Self {
-        Self {
-            action: WITHOUT_KNOWING,
-            custom_claims: Claims::new(),
-            decision_id,
-            degraded: true,
-            reasons: vec!["subscriptions_unavailable".to_owned()],
-            targets: Vec::new(),
-            elapsed_ms,
-        }
+        let mut decision = Self::new(decision_id, elapsed_ms);
+        let why = "the subscriptions could not be read in time";
+        decision.fall_back("subscriptions_unavailable");
+        decision.explain(&[why.to_owned()]);
+        decision
     }
 
     /// The strictest action wins; claims merge in the order of priorities, first wins.
@@ -76,59 +60,65 @@ impl Decision {
         heard.sort_by(|a, b| {
             (a.priority, &a.subscription_id).cmp(&(b.priority, &b.subscription_id))
         });
-        let mut decision = Self {
-            action: Action::Allow,
-            custom_claims: Claims::new(),
-            decision_id,
-            degraded: unreadable > 0,
-            reasons: Vec::new(),
-            targets: Vec::new(),
-            elapsed_ms,
-        };
+        let mut decision = Self::new(decision_id, elapsed_ms);
+        let mut clauses = Vec::new();
         if unreadable > 0 {
-            decision.action = WITHOUT_KNOWING;
-            decision.reasons.push("subscription_unreadable".to_owned());
+            decision.fall_back("subscription_unreadable");
+            clauses.push((WITHOUT_KNOWING, "a subscription for logins cannot be read".to_owned()));
         } else if heard.is_empty() {
             decision.reasons.push("no_subscription".to_owned());
+            clauses.push((Action::Allow, "no subscription asks about this client".to_owned()));
         }
         for target in heard {
+            if let Some(action) = target.voice.action() {
+                clauses.push((action, receipt::because(&target)));
+            }
             decision.hear(target);
         }
-        if decision.degraded || decision.action == Action::Block {
-            decision.custom_claims.clear();
-        }
+        decision.withhold_claims();
+        // What decided, and not what was outvoted.
+        let action = decision.action;
+        let deciding = clauses.into_iter().filter(|(counted, _)| *counted == action);
+        decision.explain(&deciding.map(|(_, clause)| clause).collect::<Vec<_>>());
         decision
     }
 
+    fn new(decision_id: String, elapsed_ms: u64) -> Self {
+        Self {
+            action: Action::Allow,
+            custom_claims: Claims::new(),
+            decision_id,
+            degraded: false,
+            reasons: Vec::new(),
+            explanation: String::new(),
+            targets: Vec::new(),
+            elapsed_ms,
+        }
+    }
+
+    /// For a reason of ours: a login never fails open by accident.
+    fn fall_back(&mut self, reason: &str) {
+        self.action = self.action.max(WITHOUT_KNOWING);
+        self.degraded = true;
+        self.reasons.push(reason.to_owned());
+    }
+
     fn hear(&mut self, target: Heard) {
-        let (action, outcome) = match target.voice {
-            Voice::Answered(answer) => {
-                self.merge(answer.claims);
-                (answer.action, answer.action.as_str().to_owned())
-            }
-            Voice::Silent(why, action) => {
+        self.targets.push(TargetReport::of(&target));
+        let action = target.voice.action();
+        match target.voice {
+            Voice::Judged(judged) => match judged.into_inner() {
+                Ok(answer) => self.merge(answer.claims),
+                Err(why) => self.reasons.push(receipt::invalid(why)),
+            },
+            Voice::Silent(why, _) => {
                 self.degraded = true;
                 self.reasons.push(why.as_str().to_owned());
-                (action, why.as_str().to_owned())
             }
-            Voice::Unasked => {
-                self.degraded = true;
-                let outcome = "signing_key_unavailable".to_owned();
-                self.reasons.push(outcome.clone());
-                (WITHOUT_KNOWING, outcome)
-            }
-            Voice::Spoilt(why) => {
-                let outcome = format!("response_invalid:{why}");
-                self.reasons.push(outcome.clone());
-                (Action::Block, outcome)
-            }
-        };
-        self.action = self.action.max(action);
-        self.targets.push(TargetReport {
-            subscription_id: target.subscription_id,
-            outcome,
-            elapsed_ms: target.elapsed_ms,
-        });
+            Voice::NoSigningKey => self.fall_back(receipt::NO_SIGNING_KEY),
+            Voice::Abandoned => {}
+        }
+        self.action = action.map_or(self.action, |action| self.action.max(action));
     }
 
     fn merge(&mut self, claims: Claims) {
@@ -142,6 +132,22 @@ impl Decision {
             }
         }
     }
+
+    /// A blocked login has no tokens; and to claims that were merged without one target the one that
+    /// is missing might have objected.
+    fn withhold_claims(&mut self) {
+        if !self.degraded && self.action != Action::Block {
+            return;
+        }
+        if !self.custom_claims.is_empty() && self.action != Action::Block {
+            self.reasons.push("claims_withheld".to_owned());
+        }
+        self.custom_claims.clear();
+    }
+
+    fn explain(&mut self, clauses: &[String]) {
+        self.explanation = format!("{}: {}", self.action.as_str(), clauses.join("; "));
+    }
 }
 
 #[cfg(test)]
@@ -149,19 +155,27 @@ mod tests {
     use super::super::AnswerRefusal;
     use super::super::answer::Answer;
     use super::super::claims::ClaimValue;
+    use super::super::target::Notes;
     use super::*;
+    use crate::id::SubscriptionId;
     use crate::subscription::Unavailable;
+    use crate::time::{Deadline, Timestamp};
 
     fn heard(id: &str, priority: u32, voice: Voice) -> Heard {
         let subscription_id = SubscriptionId::parse(id).expect("valid");
-        Heard { subscription_id, priority, elapsed_ms: 1, voice }
+        Heard { subscription_id, priority, elapsed_ms: 1, asked: 1, notes: Notes::default(), voice }
     }
 
     fn says(action: Action, claims: &[(&str, &str)]) -> Voice {
         let claim = |(name, text): &(&str, &str)| {
             ((*name).to_owned(), ClaimValue::Text((*text).to_owned()))
         };
-        Voice::Answered(Answer { action, claims: claims.iter().map(claim).collect() })
+        judged(Ok(Answer { action, claims: claims.iter().map(claim).collect() }))
+    }
+
+    fn judged(said: Result<Answer, AnswerRefusal>) -> Voice {
+        let deadline = Deadline::at(Timestamp::from_ms(1));
+        Voice::Judged(deadline.in_time(said, Timestamp::from_ms(0)).expect("in time"))
     }
 
     fn decide(heard: Vec<Heard>) -> serde_json::Value {
@@ -202,7 +216,7 @@ mod tests {
     #[test]
     fn i9_a_spoilt_answer_blocks_whatever_the_policy_says() {
         let decision = decide(vec![
-            heard("a", 1, Voice::Spoilt(AnswerRefusal::Signature)),
+            heard("a", 1, judged(Err(AnswerRefusal::Signature))),
             heard("b", 1, Voice::Silent(Unavailable::Timeout, Action::Allow)),
         ]);
         assert_eq!(decision["action"], "block");
@@ -216,11 +230,12 @@ mod tests {
     #[test]
     fn a_key_of_ours_that_is_missing_is_a_challenge_whatever_the_target_s_policy() {
         let decision = decide(vec![
-            heard("a", 1, Voice::Unasked),
+            heard("a", 1, Voice::NoSigningKey),
             heard("b", 2, says(Action::Allow, &[("tier", "gold")])),
         ]);
         assert_eq!(decision["action"], "challenge");
-        assert_eq!(decision["reasons"], serde_json::json!(["signing_key_unavailable"]));
+        let reasons = serde_json::json!(["signing_key_unavailable", "claims_withheld"]);
+        assert_eq!(decision["reasons"], reasons);
         assert_eq!(decision["custom_claims"], serde_json::json!({}), "degraded: no claims");
     }
 

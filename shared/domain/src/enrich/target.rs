@@ -1,37 +1,74 @@
 //! One target's part in a decision: asked, heard, and judged, or absent for a reason.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
 use super::answer::{self, Answer, Expected};
-use super::{AnswerRefusal, Ports, Question, Settings, WantedKey};
+use super::gate::Lesson;
+use super::{
+    AnswerRefusal, Connection, Execution, Ports, Question, Reply, Settings, Silence, WantedKey,
+};
+use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
 use crate::jose::Key;
+use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
-use crate::outcome::holds_document;
+use crate::outcome::{holds_document, says_trouble};
 use crate::subscription::{
     Action, AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable,
 };
-use crate::time::Deadline;
+use crate::time::{Deadline, InTime, Timestamp};
 
 /// What was heard from one target.
 pub(super) struct Heard {
     pub(super) subscription_id: SubscriptionId,
     pub(super) priority: u32,
     pub(super) elapsed_ms: u64,
+    /// How often it was asked: twice at most.
+    pub(super) asked: u32,
+    pub(super) notes: Notes,
     pub(super) voice: Voice,
 }
 
-/// How it counts.
+/// What is worth telling besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Notes {
+    /// The status code that it answered with.
+    pub(super) http_status: Option<u16>,
+    /// What the question changed about its breaker.
+    pub(super) breaker: Option<Change>,
+}
+
+/// How it counts. Only what was complete in time is judged: there is no other way to make one.
 pub(super) enum Voice {
-    /// A proven answer.
-    Answered(Answer),
+    /// A proven answer; or one that does not verify, which is a block.
+    Judged(InTime<Result<Answer, AnswerRefusal>>),
     /// No answer; the policy's action counts.
     Silent(Unavailable, Action),
-    /// An answer that does not verify: a block.
-    Spoilt(AnswerRefusal),
-    /// Nobody was asked, because we had no key to sign the question with. That is no fault of the
+    /// It was not asked, because we had no key to sign the question with. That is no fault of the
     /// target's, and its policy does not speak for us.
-    Unasked,
+    NoSigningKey,
+    /// A block was certain before it was heard.
+    Abandoned,
+}
+
+/// What counts when we cannot ask for reasons of our own: the default of `onUnavailable`.
+pub(super) const WITHOUT_KNOWING: Action = Action::Challenge;
+
+impl Voice {
+    /// The action that it counts as; none when it does not count.
+    pub(super) fn action(&self) -> Option<Action> {
+        match self {
+            Self::Judged(judged) => match judged.get() {
+                Ok(answer) => Some(answer.action),
+                Err(_) => Some(Action::Block),
+            },
+            Self::Silent(_, action) => Some(*action),
+            Self::NoSigningKey => Some(WITHOUT_KNOWING),
+            Self::Abandoned => None,
+        }
+    }
 }
 
 /// Why there is no proven answer.
@@ -53,77 +90,209 @@ impl From<AnswerRefusal> for Trouble {
     }
 }
 
-/// Asks one target. What is not proven by the deadline was not said.
-pub(super) async fn ask(
-    event: &Event,
-    subscription: &Subscription,
-    policy: &EnrichPolicy,
-    deadline: Deadline,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Heard {
-    let started_at = ports.now();
-    let heard = try_ask(event, subscription, policy, deadline, settings, ports).await;
-    let ended_at = ports.now();
-    let late = deadline.left_ms(ended_at) == 0;
-    let voice = match heard {
-        Err(Trouble::Refused(why)) => Voice::Spoilt(why),
-        Err(Trouble::NoSigningKey) => Voice::Unasked,
-        Ok(_) if late => silent(Unavailable::Timeout, policy),
-        Ok(answer) => Voice::Answered(answer),
-        Err(Trouble::Unavailable(why)) => silent(why, policy),
-    };
-    Heard {
-        subscription_id: subscription.id.clone(),
-        priority: policy.priority,
-        elapsed_ms: ended_at.since_ms(started_at),
-        voice,
+impl From<&Silence> for Unavailable {
+    fn from(silence: &Silence) -> Self {
+        match silence {
+            Silence::TimedOut => Self::Timeout,
+            Silence::BeforeFirstByte(_) | Silence::Broken | Silence::NoWay => Self::Connection,
+        }
     }
 }
 
-fn silent(why: Unavailable, policy: &EnrichPolicy) -> Voice {
-    Voice::Silent(why, policy.on_unavailable.action(why))
+/// A target that takes part in a decision.
+pub(super) struct Target<'a> {
+    subscription: &'a Subscription,
+    policy: &'a EnrichPolicy,
+    /// What its subscription gives it, of which the deadline may leave less.
+    budget_ms: u32,
+    deadline: Deadline,
+    started_at: Timestamp,
+    /// Counted here, so that it is known of an abandoned question, too.
+    asked: AtomicU32,
 }
 
-async fn try_ask(
-    event: &Event,
-    subscription: &Subscription,
-    policy: &EnrichPolicy,
-    deadline: Deadline,
-    settings: &Settings,
-    ports: &impl Ports,
-) -> Result<Answer, Trouble> {
-    if deadline.left_ms(ports.now()) == 0 {
-        return Err(Unavailable::Timeout.into());
+impl<'a> Target<'a> {
+    pub(super) fn new(
+        subscription: &'a Subscription,
+        policy: &'a EnrichPolicy,
+        budget_ms: u32,
+        deadline: Deadline,
+        now: Timestamp,
+    ) -> Self {
+        let asked = AtomicU32::new(0);
+        Self { subscription, policy, budget_ms, deadline, started_at: now, asked }
     }
-    let url = GuardedUrl::judge(&subscription.endpoint, settings.egress)
-        .map_err(|_| Unavailable::Connection)?;
-    let payload = payload(event, subscription, &settings.issuer, &settings.names);
-    let notification = ports
-        .sign(subscription.signing_algorithm, &payload, deadline)
-        .await
-        .map_err(|_| Trouble::NoSigningKey)?;
-    let headers = WebhookHeaders {
-        id: DeliveryId::of(&event.scope, &event.id, &subscription.id),
-        timestamp: ports.now(),
-        attempt: 1,
-    };
-    let reply = ports.ask(Question { url, notification, headers, deadline }).await?;
-    if !holds_document(reply.status) {
-        return Err(Unavailable::Status.into());
+
+    pub(super) fn subscription_id(&self) -> &SubscriptionId {
+        &self.subscription.id
     }
-    let body = reply.body.ok_or(AnswerRefusal::TooLarge)?;
-    let rules = &policy.answer;
-    let token = answer::token(&body, reply.content_type.as_deref(), rules)?;
-    let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
-    let key = find_key(rules, wanted, deadline, settings, ports).await?;
-    let expected = Expected {
-        jti: event.id.as_str(),
-        sub: event.sub.as_ref().map(Sub::as_str),
-        audience: settings.issuer.as_str(),
-        now: ports.now(),
-    };
-    Ok(answer::verify(token, &key, rules, expected)?)
+
+    /// Asks it. What is not proven by the deadline was not said.
+    pub(super) async fn ask(&self, event: &Event, execution: Execution<'_, impl Ports>) -> Heard {
+        let mut notes = Notes::default();
+        let said = self.try_ask(event, execution, &mut notes).await;
+        let complete_at = execution.ports.now();
+        let voice = match said {
+            Err(Trouble::Unavailable(why)) => self.silent(why),
+            Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
+            Ok(answer) => self.judged(Ok(answer), complete_at),
+            Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
+        };
+        self.heard(voice, notes, complete_at)
+    }
+
+    /// What is said of it when nobody waits for it any more.
+    pub(super) fn abandoned(&self, now: Timestamp) -> Heard {
+        self.heard(Voice::Abandoned, Notes::default(), now)
+    }
+
+    fn heard(&self, voice: Voice, notes: Notes, now: Timestamp) -> Heard {
+        Heard {
+            subscription_id: self.subscription.id.clone(),
+            priority: self.policy.priority,
+            elapsed_ms: now.since_ms(self.started_at),
+            asked: self.asked.load(Ordering::Relaxed),
+            notes,
+            voice,
+        }
+    }
+
+    /// The only place where an answer becomes a voice.
+    fn judged(&self, said: Result<Answer, AnswerRefusal>, complete_at: Timestamp) -> Voice {
+        match self.deadline.in_time(said, complete_at) {
+            Some(judged) => Voice::Judged(judged),
+            None => self.silent(Unavailable::Timeout),
+        }
+    }
+
+    /// The only place where a policy speaks.
+    fn silent(&self, why: Unavailable) -> Voice {
+        Voice::Silent(why, self.policy.on_unavailable.action(why))
+    }
+
+    async fn try_ask(
+        &self,
+        event: &Event,
+        execution: Execution<'_, impl Ports>,
+        notes: &mut Notes,
+    ) -> Result<Answer, Trouble> {
+        let Execution { settings, memory, ports, .. } = execution;
+        if self.deadline.left_ms(ports.now()) == 0 {
+            return Err(Unavailable::Timeout.into());
+        }
+        let url = GuardedUrl::judge(&self.subscription.endpoint, settings.egress)
+            .map_err(|_| Unavailable::Connection)?;
+        let key = BreakerKey::new(&self.subscription.scope, &self.subscription.id);
+        let pass = memory.breakers.admit(&key, ports.now()).ok_or(Unavailable::BreakerOpen)?;
+        let question = self.question(event, url, settings, ports).await?;
+        let asked_at = ports.now();
+        let replied = self.put(question, execution).await;
+        let now = ports.now();
+        notes.breaker = pass.tell(self.lesson(&replied, asked_at, now), now);
+        let reply = replied.map_err(|silence| Unavailable::from(&silence))?;
+        let reply = self.deadline.in_time(reply, now).ok_or(Unavailable::Timeout)?.into_inner();
+        notes.http_status = Some(reply.status);
+        self.judge(&reply, event, settings, ports).await
+    }
+
+    async fn question(
+        &self,
+        event: &Event,
+        url: GuardedUrl,
+        settings: &Settings,
+        ports: &impl Ports,
+    ) -> Result<Question, Trouble> {
+        let payload = payload(event, self.subscription, &settings.issuer, &settings.names);
+        let notification = ports
+            .sign(self.subscription.signing_algorithm, &payload, self.deadline)
+            .await
+            .map_err(|_| Trouble::NoSigningKey)?;
+        let headers = WebhookHeaders {
+            id: DeliveryId::of(&event.scope, &event.id, &self.subscription.id),
+            timestamp: ports.now(),
+            attempt: 1,
+        };
+        let (deadline, connection) = (self.deadline, Connection::Kept);
+        Ok(Question { url, notification, headers, deadline, connection })
+    }
+
+    /// Puts the question, and once more when that is safe: no byte of an answer had been read, there
+    /// is time, and few others are asked twice. Never after a time-out. Should the target have read
+    /// the first one after all, it reads the same `jti` again, and a decision changes nothing.
+    async fn put(
+        &self,
+        question: Question,
+        execution: Execution<'_, impl Ports>,
+    ) -> Result<Reply, Silence> {
+        let Execution { memory, ports, .. } = execution;
+        memory.retries.count_question(ports.now());
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let silence = match ports.ask(question).await {
+            Err(Silence::BeforeFirstByte(question)) => question,
+            other => return other,
+        };
+        let now = ports.now();
+        let has_time = self.deadline.left_ms(now) >= ENRICH_RETRY_LEFT_MIN_MS;
+        if !has_time || !memory.retries.take(now) {
+            return Err(Silence::BeforeFirstByte(silence));
+        }
+        let mut again = *silence;
+        again.headers.attempt += 1;
+        again.headers.timestamp = now;
+        again.connection = Connection::Fresh;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        ports.ask(again).await
+    }
+
+    /// What a reply, or its absence, says about whether the target is there. Not whether it is
+    /// right: an answer that does not verify comes from somebody who answers, and must not open
+    /// a breaker whose policy may be to allow. A reply that was late is no reply.
+    fn lesson(
+        &self,
+        replied: &Result<Reply, Silence>,
+        asked_at: Timestamp,
+        now: Timestamp,
+    ) -> Lesson {
+        // With less than half of its time, it was the caller who was in a hurry.
+        let had_time = self.deadline.left_ms(asked_at) >= u64::from(self.budget_ms / 2);
+        let timed_out = match replied {
+            Err(Silence::BeforeFirstByte(_) | Silence::Broken | Silence::NoWay) => {
+                return Lesson::Failed;
+            }
+            Ok(reply) if says_trouble(reply.status) => return Lesson::Failed,
+            Ok(_) => self.deadline.left_ms(now) == 0,
+            Err(Silence::TimedOut) => true,
+        };
+        match (timed_out, had_time) {
+            (false, _) => Lesson::Succeeded,
+            (true, true) => Lesson::Failed,
+            (true, false) => Lesson::Nothing,
+        }
+    }
+
+    async fn judge(
+        &self,
+        reply: &Reply,
+        event: &Event,
+        settings: &Settings,
+        ports: &impl Ports,
+    ) -> Result<Answer, Trouble> {
+        if !holds_document(reply.status) {
+            return Err(Unavailable::Status.into());
+        }
+        let body = reply.body.as_ref().ok_or(AnswerRefusal::TooLarge)?;
+        let rules = &self.policy.answer;
+        let token = answer::token(body, reply.content_type.as_deref(), rules)?;
+        let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
+        let key = find_key(rules, wanted, self.deadline, settings, ports).await?;
+        let expected = Expected {
+            jti: event.id.as_str(),
+            sub: event.sub.as_ref().map(Sub::as_str),
+            audience: settings.issuer.as_str(),
+            now: ports.now(),
+        };
+        Ok(answer::verify(token, &key, rules, expected)?)
+    }
 }
 
 async fn find_key(

@@ -3,7 +3,7 @@
 use domain::breaker::{Admission, Breaker, BreakerKey, BreakerWrite, Ports as _};
 use domain::delivery::{Ports, Recorded};
 use domain::ledger::{Claim, LedgerItem, State, due_bucket};
-use domain::limits::{BREAKER_OPEN_MS, LEASE_MS, SWEEP_MARK_MS};
+use domain::limits::{BREAKER_OPEN_MS, DELIVERY_TEMPO, LEASE_MS, SWEEP_MARK_MS};
 use domain::sweep::{DueItem, Ports as _};
 use domain::time::Timestamp;
 
@@ -37,7 +37,7 @@ async fn record_held(subject: &impl Subject, event: &str, since: Timestamp) {
 /// A breaker that opened at this moment, written step by step.
 async fn open(subject: &impl Subject, key: &BreakerKey, now: Timestamp) -> Breaker {
     let mut breaker = Breaker::default();
-    while let Some(next) = breaker.failed(0, now) {
+    while let Some(next) = breaker.failed(0, now, DELIVERY_TEMPO) {
         let written = subject.ports().breakers().write(key, &breaker, &next).await;
         assert_eq!(written, Ok(BreakerWrite::Written));
         breaker = next;
@@ -148,14 +148,16 @@ pub async fn a_breaker_is_written_by_compare_and_set(subject: &impl Subject) {
     let breaker = open(subject, &key(), T0).await;
     assert_eq!(ports.breakers().of(&key()).await, Ok(breaker.clone()));
     let late = T0.plus_ms(BREAKER_OPEN_MS);
-    let Admission::Probe(probe) = breaker.admits(late) else { unreachable!("{breaker:?}") };
-    let Admission::Probe(other) = breaker.admits(late.plus_ms(1)) else {
+    let Admission::Probe(probe) = breaker.admits(late, DELIVERY_TEMPO) else {
+        unreachable!("{breaker:?}")
+    };
+    let Admission::Probe(other) = breaker.admits(late.plus_ms(1), DELIVERY_TEMPO) else {
         unreachable!("{breaker:?}")
     };
     assert_eq!(ports.breakers().write(&key(), &breaker, &probe).await, Ok(BreakerWrite::Written));
     let stands = BreakerWrite::Stands(probe.clone());
     assert_eq!(ports.breakers().write(&key(), &breaker, &other).await, Ok(stands.clone()));
-    let first = Breaker::default().failed(0, late).expect("closed");
+    let first = Breaker::default().failed(0, late, DELIVERY_TEMPO).expect("closed");
     assert_eq!(ports.breakers().write(&key(), &Breaker::default(), &first).await, Ok(stands));
     assert_eq!(subject.sweep_ports().breakers().of(&key()).await, Ok(probe));
     assert_eq!(ports.breakers().of(&breaker_key("s2")).await, Ok(Breaker::default()), "its own");
@@ -166,7 +168,7 @@ pub async fn a_breaker_is_due_when_it_says_so(subject: &impl Subject) {
     let ports = subject.sweep_ports();
     open(subject, &breaker_key("late"), T0.plus_ms(10)).await;
     open(subject, &breaker_key("early"), T0).await;
-    let closed = Breaker::default().failed(0, T0).expect("closed");
+    let closed = Breaker::default().failed(0, T0, DELIVERY_TEMPO).expect("closed");
     assert!(subject.ports().breakers().write(&key(), &Breaker::default(), &closed).await.is_ok());
 
     let first = T0.plus_ms(BREAKER_OPEN_MS);
@@ -180,7 +182,7 @@ pub async fn a_breaker_is_due_when_it_says_so(subject: &impl Subject) {
 /// A breaker that has changed meanwhile is not forgotten.
 pub async fn a_breaker_is_forgotten_as_it_stands(subject: &impl Subject) {
     let ports = subject.sweep_ports();
-    let stale = Breaker::default().failed(0, T0).expect("closed");
+    let stale = Breaker::default().failed(0, T0, DELIVERY_TEMPO).expect("closed");
     let breaker = open(subject, &key(), T0).await;
     assert_eq!(ports.breakers().forget(&key(), &stale).await, Ok(()));
     assert_eq!(ports.breakers().of(&key()).await, Ok(breaker.clone()));

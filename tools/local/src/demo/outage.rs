@@ -24,7 +24,7 @@ use super::Demo;
 use crate::Local;
 use crate::console::Console;
 use crate::samples;
-use crate::target::{Received, Refused};
+use crate::target::{Fault, Received, Refused};
 use plan::Act;
 pub use plan::Plan;
 use table::{Sight, Table};
@@ -92,7 +92,7 @@ pub async fn run(local: &Local, plan: Plan, console: Console) -> Outcome {
     if let Err(trouble) = outage.play().await {
         outage.outcome.troubles.push(trouble);
     }
-    outage.demo.local.target().put_back(PATH);
+    outage.demo.local.target().mend(PATH);
     if let Err(trouble) = outage.table.unsubscribe().await {
         outage.outcome.troubles.push(trouble);
     }
@@ -143,7 +143,7 @@ impl<'a> Outage<'a> {
                 &endpoint,
             ))
             .await?;
-        self.demo.local.target().put_out_of_service(PATH);
+        self.demo.local.target().spoil(PATH, Fault::OutOfService);
         self.began_at = now();
         self.tell("the target is down: it answers 503");
         let agenda = self.plan.agenda(self.began_at);
@@ -172,7 +172,7 @@ impl<'a> Outage<'a> {
         match act {
             Act::Post(number) => self.post(number).await?,
             Act::PutBack => {
-                self.demo.local.target().put_back(PATH);
+                self.demo.local.target().mend(PATH);
                 self.seen = self.table.look().await?;
                 self.check();
                 let Outcome { failed_before, failed_probes, .. } = self.outcome;
