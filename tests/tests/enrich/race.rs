@@ -37,7 +37,7 @@ async fn a_target_that_hangs_costs_its_own_time_and_the_others_are_heard() {
     assert_eq!(decision["action"], "challenge");
     assert_eq!(outcomes(&decision), [("fast", "challenge"), ("slow", "timeout")]);
     let elapsed_ms = decision["targets"][1]["elapsedMs"].as_u64().expect("a number");
-    assert!((250..800).contains(&elapsed_ms), "{elapsed_ms} ms");
+    assert!(elapsed_ms < 1_400, "{elapsed_ms} ms of the others' time");
     assert_eq!(decision["targets"][1]["policy"], "onUnavailable.timeout");
     logins.stop().await;
 }

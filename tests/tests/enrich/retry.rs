@@ -91,7 +91,7 @@ async fn once(act: Act, timeout_ms: u32) -> (Value, usize) {
 
 #[tokio::test]
 async fn a_question_is_not_put_again_after_a_time_out() {
-    assert_eq!(once(Act::StaySilent, 300).await, (json!(["timeout"]), 1));
+    assert_eq!(once(Act::StaySilent, 1_000).await, (json!(["timeout"]), 1));
 }
 
 #[tokio::test]
