@@ -1,9 +1,9 @@
 //! The outside of Identity Workflows: AWS, HTTP, keys, clock, chance and environment.
 //!
 //! Each module serves one thing that `domain` asks for by a `Ports` trait; [`ports`] puts them
-//! together, one struct a function or an operator's task. This is the only crate that names an AWS SDK or reqwest, and
-//! [`answer`] is the only file that knows HTTP status codes of ours. It decides nothing: what
-//! should happen is asked of `domain`.
+//! together, one struct a function or an operator's task. This is the only deployed crate that names
+//! an AWS SDK or an HTTP client, and [`answer`] is the only file that knows HTTP status codes of ours.
+//! It decides nothing: what should happen is asked of `domain`.
 
 pub mod answer;
 pub mod aside;

@@ -1,50 +1,45 @@
-//! The way to targets: one HTTP client, through the egress guard, with one deadline over all.
+//! The way to targets: HTTP/1.1 through the egress guard, with one deadline over all.
 //!
-//! No redirects, no proxy from the environment, no retries of the client's own, HTTP/1.1 only,
-//! TLS 1.2 or later with the public roots of the system. Replies are read up to 64 KiB and never decompressed: we
-//! ask for no encoding and undo none.
+//! No redirects, no proxy from the environment, no retries, TLS 1.2 or later with the public roots of
+//! the system. Replies are read up to 64 KiB and never decompressed: we ask for no encoding and undo
+//! none. Informational answers are skipped; heads are bounded.
 
+mod connection;
+mod exchange;
 mod failure;
+mod kept;
 mod resolver;
+mod tap;
 
-use std::time::Duration;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::enrich::{Question, Reply, Silence};
-use domain::limits::REPLY_BYTES_MAX;
+use domain::enrich::{Connection, Question, Reply, Silence};
 use domain::notification::{MEDIA_TYPE, WebhookHeaders};
 use domain::outcome::{Outcome, holds_document};
 use domain::retry::RetryAfter;
 use domain::time::Deadline;
-use http::HeaderMap;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
-use reqwest::{Client, RequestBuilder, Response};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
+use http::{HeaderMap, HeaderValue, Method};
 
 use crate::clock::{self, within};
-use failure::outcome_of;
-use resolver::GuardedResolver;
-
-/// Kept connections are dropped after this long without use.
-const IDLE: Duration = Duration::from_secs(20);
+pub use connection::NoClient;
+use exchange::{Answer, Client, Message};
+use failure::{Failure, Progress};
 
 /// How long a delivered notification waits for the rest of a small reply, so that the connection
 /// can be kept. The verdict is known by then.
 const DRAIN_MS: u64 = 250;
 
-const USER_AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
+const AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
 
 /// The HTTP client for targets.
 #[derive(Clone)]
 pub struct Targets {
-    client: Client,
+    client: Arc<Client>,
 }
-
-/// The HTTP client could not be built: there is no cryptographic provider or no root store.
-#[derive(Debug, thiserror::Error)]
-#[error("the HTTP client for targets could not be built")]
-pub struct NoClient(#[from] reqwest::Error);
 
 /// Why a document could not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,123 +49,96 @@ pub struct NotFetched;
 impl Targets {
     /// A client that reaches what the policy lets it reach.
     pub fn new(policy: EgressPolicy) -> Result<Self, NoClient> {
-        let client = Client::builder()
-            .user_agent(USER_AGENT)
-            .dns_resolver(GuardedResolver::new(policy))
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .http1_only()
-            .tls_version_min(reqwest::tls::Version::TLS_1_2)
-            .pool_idle_timeout(IDLE)
-            .build()?;
-        Ok(Self { client })
+        Ok(Self { client: Arc::new(Client::new(policy)?) })
     }
 
     /// Posts a notification and says what came of it, at its deadline at the latest.
     pub async fn post(&self, post: Post) -> Outcome {
         let Post { url, notification, headers, deadline } = post;
-        let request = self
-            .client
-            .post(url.url().clone())
-            .headers(webhook_headers(&headers))
-            .header(ACCEPT, "application/json")
-            .body(notification.into_string());
-        match within(deadline, request.send()).await {
+        let headers = webhook_headers(&headers, "application/json");
+        let body = Bytes::from(notification.into_string());
+        let message = Message { method: Method::POST, headers, body };
+        match within(deadline, self.client.send(&url, message, Connection::Kept)).await {
             None => Outcome::TimedOut,
-            Some(Err(error)) => outcome_of(&error),
-            Some(Ok(response)) => {
+            Some(Err(failure)) => failure.outcome,
+            Some(Ok(answer)) => {
                 let outcome = Outcome::Replied {
-                    status: response.status().as_u16(),
-                    retry_after: retry_after(response.headers()),
+                    status: answer.head.status.as_u16(),
+                    retry_after: retry_after(&answer.head.headers),
                 };
                 let drained = Deadline::at(clock::now().plus_ms(DRAIN_MS));
                 // Reads what is left of a small reply, so that its connection can serve again; a
                 // large, endless or slow one costs its connection.
-                within(deadline.earlier(drained), read_body(response)).await;
+                within(deadline.earlier(drained), answer.body()).await;
                 outcome
             }
         }
     }
 
-    /// Asks a target about a login and reads its whole reply.
+    /// Asks a target about a login, once, and reads its whole reply.
     pub async fn ask(&self, question: Question) -> Result<Reply, Silence> {
         let deadline = question.deadline;
-        let request = self
-            .client
-            .post(question.url.url().clone())
-            .headers(webhook_headers(&question.headers))
-            .header("webhook-deadline", deadline.moment().as_ms())
-            .header(ACCEPT, "application/jwt, application/json")
-            .body(question.notification.as_str().to_owned());
-        match within(deadline, self.read(request)).await {
+        let mut headers = webhook_headers(&question.headers, "application/jwt, application/json");
+        headers.insert("webhook-deadline", deadline.moment().as_ms().into());
+        // A copy: should the question have to be put again, it is the same one.
+        let body = Bytes::from(question.notification.as_str().to_owned());
+        let message = Message { method: Method::POST, headers, body };
+        let whole = async {
+            read(self.client.send(&question.url, message, question.connection).await?).await
+        };
+        match within(deadline, whole).await {
             None => Err(Silence::TimedOut),
             Some(Ok(reply)) => Ok(reply),
-            Some(Err(error)) => Err(match outcome_of(&error) {
-                Outcome::TimedOut => Silence::TimedOut,
-                Outcome::ConnectionFailed if error.is_connect() => {
+            Some(Err(failure)) => Err(match failure.progress {
+                Progress::NoWay => Silence::NoWay,
+                Progress::NotConnected | Progress::Unanswered => {
                     Silence::BeforeFirstByte(Box::new(question))
                 }
-                Outcome::ConnectionFailed | Outcome::ProtocolViolated => Silence::Broken,
-                Outcome::TlsFailed
-                | Outcome::AddressRefused
-                | Outcome::UrlRefused(_)
-                | Outcome::Replied { .. } => Silence::NoWay,
+                Progress::Answering => Silence::Broken,
             }),
         }
     }
 
     /// Fetches a small JSON document, such as a key set.
     pub async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Result<Vec<u8>, NotFetched> {
-        let request = self.client.get(url.url().clone()).header(ACCEPT, "application/json");
-        match within(deadline, self.read(request)).await {
+        let headers = own_headers("application/json");
+        let message = Message { method: Method::GET, headers, body: Bytes::new() };
+        let whole = async { read(self.client.send(url, message, Connection::Kept).await?).await };
+        match within(deadline, whole).await {
             Some(Ok(Reply { status, body: Some(body), .. })) if holds_document(status) => Ok(body),
             Some(Ok(_) | Err(_)) | None => Err(NotFetched),
         }
     }
+}
 
-    async fn read(&self, request: RequestBuilder) -> Result<Reply, reqwest::Error> {
-        let response = request.send().await?;
-        let status = response.status().as_u16();
-        let content_type = response.headers().get(CONTENT_TYPE);
-        let content_type =
-            content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
-        let body = read_body(response).await?;
-        Ok(Reply { status, content_type, body })
-    }
+async fn read(answer: Answer) -> Result<Reply, Failure> {
+    let status = answer.head.status.as_u16();
+    let content_type = answer.head.headers.get(CONTENT_TYPE);
+    let content_type =
+        content_type.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+    let body = answer.body().await?;
+    Ok(Reply { status, content_type, body })
+}
+
+/// The headers every request has.
+fn own_headers(accept: &'static str) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    map.insert(USER_AGENT, HeaderValue::from_static(AGENT));
+    map.insert(ACCEPT, HeaderValue::from_static(accept));
+    map
 }
 
 /// The headers every message to a target has.
-fn webhook_headers(headers: &WebhookHeaders) -> HeaderMap {
-    let mut map = HeaderMap::new();
-    map.insert(CONTENT_TYPE, http::HeaderValue::from_static(MEDIA_TYPE));
+fn webhook_headers(headers: &WebhookHeaders, accept: &'static str) -> HeaderMap {
+    let mut map = own_headers(accept);
+    map.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     map.insert("webhook-timestamp", headers.timestamp.as_s().into());
     map.insert("webhook-attempt", headers.attempt.into());
-    let id = http::HeaderValue::from_str(headers.id.as_str());
+    let id = HeaderValue::from_str(headers.id.as_str());
     map.insert("webhook-id", id.expect("a delivery ID is plain ASCII"));
     map
 }
 
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     RetryAfter::parse(headers.get(RETRY_AFTER)?.to_str().ok()?, clock::now())
-}
-
-/// Reads a body of at most 64 KiB; `None` of a longer one.
-async fn read_body(mut response: Response) -> Result<Option<Vec<u8>>, reqwest::Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        if !append(&mut body, &chunk) {
-            return Ok(None);
-        }
-    }
-    Ok(Some(body))
-}
-
-fn append(body: &mut Vec<u8>, chunk: &Bytes) -> bool {
-    let fits = body.len() + chunk.len() <= REPLY_BYTES_MAX;
-    if fits {
-        body.extend_from_slice(chunk);
-    }
-    fits
 }

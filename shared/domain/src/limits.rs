@@ -194,6 +194,14 @@ pub const POINTER_BYTES_MAX: usize = 512;
 /// What we read of a target's reply, in bytes.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 
+/// The head of a target's reply, in bytes: more than any server sends. hyper takes 100 headers.
+pub const REPLY_HEAD_BYTES_MAX: usize = 32 * 1024;
+/// How long a connection to a target is kept without use. Most servers and load balancers keep it
+/// for longer.
+pub const KEPT_IDLE_MAX_MS: u64 = 20_000;
+/// Connections to targets that are kept at once.
+pub const KEPT_CONNECTIONS_MAX: usize = 512;
+
 /// A target's key set: bytes and keys.
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 /// See [`KEY_SET_BYTES_MAX`].

@@ -6,6 +6,7 @@
 //! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
+//! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
 //! - [`samples`]: events, subscriptions and settings that say nothing special.
@@ -20,6 +21,7 @@ pub mod checker;
 pub mod contract;
 pub mod crash;
 pub mod poller;
+pub mod raw_receiver;
 pub mod receiver;
 pub mod samples;
 pub mod simulation;

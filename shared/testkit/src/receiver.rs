@@ -99,7 +99,7 @@ impl Gate {
         self.0.send_replace(true);
     }
 
-    async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         // The sender lives as long as this gate.
         let _ = self.0.subscribe().wait_for(|is_open| *is_open).await;
     }

@@ -174,6 +174,27 @@ async fn a43_a_head_that_never_ends_is_a_time_out_and_a_body_that_never_ends_is_
 }
 
 #[tokio::test]
+async fn a43_a_head_without_end_is_cut_off_and_informational_answers_are_skipped() {
+    let mut endless = b"HTTP/1.1 200 OK\r\n".to_vec();
+    for n in 0..20_000 {
+        endless.extend_from_slice(format!("x-{n}: {n}\r\n").as_bytes());
+    }
+    let many = Evil::start(endless, Then::StaySilent).await;
+    assert_eq!(post_to(many.url(), within_ms(10_000)).await, Outcome::ProtocolViolated);
+    assert_eq!(ask(many.url(), within_ms(10_000)).await, Err(Unavailable::Connection));
+    let long = [b"HTTP/1.1 200 OK\r\nx: ".to_vec(), vec![b'x'; 1024 * 1024]].concat();
+    let long = Evil::start(long, Then::StaySilent).await;
+    assert_eq!(post_to(long.url(), within_ms(10_000)).await, Outcome::ProtocolViolated);
+
+    let hint = "HTTP/1.1 103 Early Hints\r\nlink: </style.css>\r\n\r\n";
+    let answered = [hint.repeat(2_000).into_bytes(), http("200 OK", "", "{}")].concat();
+    let patient = Evil::start(answered, Then::Close).await;
+    assert_eq!(ask(patient.url(), within_ms(10_000)).await, Ok((200, Some(2))));
+    let hints = Evil::start(hint.repeat(2_000).into_bytes(), Then::StaySilent).await;
+    assert_eq!(ask(hints.url(), within_ms(500)).await, Err(Unavailable::Timeout));
+}
+
+#[tokio::test]
 async fn f18_connections_that_fail_are_told_from_answers_that_are_not_http() {
     let nobody = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = nobody.local_addr().expect("an address");

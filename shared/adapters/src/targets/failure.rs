@@ -1,40 +1,76 @@
-//! From an error of the HTTP client to an outcome: by type, never by text.
+//! What went wrong on the way to a target, and how far it had come: by type, never by text.
 
 use std::error::Error;
 
+use domain::egress::UrlRefusal;
 use domain::outcome::Outcome;
 
 use super::resolver::LookUpFailure;
 
-/// What an error of the client means for an attempt.
-pub(super) fn outcome_of(error: &reqwest::Error) -> Outcome {
-    if error.is_timeout() {
-        return Outcome::TimedOut;
-    }
-    let mut cause: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(current) = cause {
-        if let Some(outcome) = of_cause(current) {
-            return outcome;
-        }
-        // `io::Error` hides what it wraps from `source`.
-        cause = match current.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => current.source(),
-        };
-    }
-    Outcome::ConnectionFailed
+/// A request that got no whole reply.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Failure {
+    /// What that means for an attempt.
+    pub(super) outcome: Outcome,
+    /// How far it came.
+    pub(super) progress: Progress,
 }
 
-fn of_cause(cause: &(dyn Error + 'static)) -> Option<Outcome> {
-    if let Some(failure) = cause.downcast_ref::<LookUpFailure>() {
-        return Some(match failure {
+/// How far a request came before it failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// There is no way to the target: no such name, no address that we connect to, no certificate
+    /// that proves it. Trying again finds the same.
+    NoWay,
+    /// A connection was refused, or broke before it stood. Nothing was said.
+    NotConnected,
+    /// The request may have been read; no byte of a reply was.
+    Unanswered,
+    /// A byte of a reply was read, and the rest did not come.
+    Answering,
+}
+
+impl Failure {
+    /// The failure behind an error that came after so much progress.
+    pub(super) fn of(error: &(dyn Error + 'static), progress: Progress) -> Self {
+        let cause = std::iter::successors(Some(error), |error| cause_of(*error)).find_map(of_cause);
+        match cause {
+            None => Self { outcome: Outcome::ConnectionFailed, progress },
+            Some(Cause::NoWay(outcome)) => Self { outcome, progress: Progress::NoWay },
+            Some(Cause::Nonsense) => Self { outcome: Outcome::ProtocolViolated, progress },
+        }
+    }
+
+    /// A URL that passed the guard and that HTTP cannot ask for.
+    pub(super) fn not_a_uri() -> Self {
+        let outcome = Outcome::UrlRefused(UrlRefusal::Invalid);
+        Self { outcome, progress: Progress::NoWay }
+    }
+}
+
+/// What an error comes down to, where it is more than a connection that failed.
+enum Cause {
+    NoWay(Outcome),
+    Nonsense,
+}
+
+fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
+    // `io::Error` hides what it wraps from `source`.
+    match error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+fn of_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
+    if let Some(failure) = error.downcast_ref::<LookUpFailure>() {
+        return Some(Cause::NoWay(match failure {
             LookUpFailure::NotFound => Outcome::ConnectionFailed,
             LookUpFailure::Refused(_) => Outcome::AddressRefused,
-        });
+        }));
     }
-    if cause.is::<rustls::Error>() {
-        return Some(Outcome::TlsFailed);
+    if error.is::<rustls::Error>() {
+        return Some(Cause::NoWay(Outcome::TlsFailed));
     }
-    let hyper = cause.downcast_ref::<hyper::Error>()?;
-    hyper.is_parse().then_some(Outcome::ProtocolViolated)
+    error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()).map(|_| Cause::Nonsense)
 }

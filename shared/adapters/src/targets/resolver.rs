@@ -1,10 +1,14 @@
 //! Name look-ups under guard: every address is judged, one bad address refuses the whole name.
 
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use domain::egress::{AddressRefusal, EgressPolicy, judge_address};
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tower_service::Service;
 
 /// A look-up that takes longer than this has failed.
 const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
@@ -12,6 +16,8 @@ const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
 /// More addresses than any honest name has.
 const ADDRESSES_MAX: usize = 64;
 
+/// Finds the addresses of a name, and only such as may be connected to.
+#[derive(Clone)]
 pub(super) struct GuardedResolver {
     policy: EgressPolicy,
 }
@@ -31,14 +37,21 @@ impl GuardedResolver {
     }
 }
 
-impl Resolve for GuardedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+impl Service<Name> for GuardedResolver {
+    type Response = std::vec::IntoIter<SocketAddr>;
+    type Error = LookUpFailure;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let policy = self.policy;
         Box::pin(async move {
             let addresses = look_up(name.as_str()).await?;
             judge_all(&addresses, policy)?;
-            let judged: Addrs = Box::new(addresses.into_iter());
-            Ok(judged)
+            Ok(addresses.into_iter())
         })
     }
 }
