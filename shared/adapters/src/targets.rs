@@ -14,7 +14,7 @@ use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{Question, Reply};
 use domain::limits::REPLY_BYTES_MAX;
-use domain::notification::{MEDIA_TYPE, WebhookHeaders};
+use domain::notification::{MEDIA_TYPE, Notification, WebhookHeaders};
 use domain::outcome::{Outcome, holds_document};
 use domain::retry::RetryAfter;
 use domain::subscription::Unavailable;
@@ -75,9 +75,9 @@ impl Targets {
         let request = self
             .client
             .post(url.url().clone())
-            .headers(webhook_headers(&headers))
+            .headers(notification_headers(&headers, &notification))
             .header(ACCEPT, "application/json")
-            .body(notification.into_string());
+            .body(notification.into_body());
         match within(deadline, request.send()).await {
             None => Outcome::TimedOut,
             Some(Err(error)) => outcome_of(&error),
@@ -146,6 +146,17 @@ fn webhook_headers(headers: &WebhookHeaders) -> HeaderMap {
     map.insert("webhook-attempt", headers.attempt.into());
     let id = http::HeaderValue::from_str(headers.id.as_str());
     map.insert("webhook-id", id.expect("a delivery ID is plain ASCII"));
+    map
+}
+
+/// Those, the media type of this notification, and its signatures where they stand in a header.
+fn notification_headers(headers: &WebhookHeaders, notification: &Notification) -> HeaderMap {
+    let mut map = webhook_headers(headers);
+    map.insert(CONTENT_TYPE, http::HeaderValue::from_static(notification.media_type()));
+    if let Some(signatures) = notification.signatures() {
+        let signatures = http::HeaderValue::from_str(signatures);
+        map.insert("webhook-signature", signatures.expect("base64, commas and spaces"));
+    }
     map
 }
 
