@@ -101,6 +101,22 @@ def receive(arguments, source, name, post):
             receiver.wait_for(f"verified: {accepted[1]}")
 
 
+def webhook():
+    """A secret is made for a row, and a webhook is verified with it by the published library."""
+    with tempfile.TemporaryDirectory() as folder:
+        secret = run(block("setup") + block("secret")).split()[-1]
+        assert secret.startswith("whsec_"), secret
+        file = pathlib.Path(folder) / "webhook.py"
+        file.write_text(block("webhook"))
+        arguments = ["env", f"WEBHOOK_SECRET={secret}", str(CACHE / "venv/bin/python"), str(file)]
+        with running(arguments, cwd=folder) as receiver:
+            wait_for_port(receiver, 9002)
+            answer = run(block("setup") + block("post-again"))
+            accepted = re.search(r'"accepted":\[{"id":"([A-Za-z0-9_-]+)"}]', answer)
+            assert accepted, answer
+            receiver.wait_for(f"verified: {accepted[1]} account/v1/userUpdated")
+
+
 def foreign_client():
     """boto3 sees the rows that were written, and what the README says is in the tables."""
     script = """
@@ -151,6 +167,7 @@ def main():
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
         dead_letters()
+        webhook()
         with running(["bash", "-c", block("watch")]) as watch:
             wait_for_port(watch, 9000)
             answers = run(block("lambda-invoke"))

@@ -37,6 +37,21 @@ fn to_number(text: &str) -> Value {
     text.parse::<Number>().map_or_else(|_| unreadable(), Value::Number)
 }
 
+/// A JSON value as an attribute: the other way round than [`to_json`].
+pub(crate) fn from_json(value: &Value) -> AttributeValue {
+    match value {
+        Value::Null => AttributeValue::Null(true),
+        Value::Bool(flag) => AttributeValue::Bool(*flag),
+        Value::Number(number) => n(number),
+        Value::String(text) => s(text),
+        Value::Array(list) => AttributeValue::L(list.iter().map(from_json).collect()),
+        Value::Object(members) => {
+            let attribute = |(name, value): (&String, &Value)| (name.clone(), from_json(value));
+            AttributeValue::M(members.iter().map(attribute).collect())
+        }
+    }
+}
+
 /// Reads typed attributes of an item that we wrote ourselves.
 pub(crate) struct Fields<'a>(pub(crate) &'a HashMap<String, AttributeValue>);
 
@@ -75,6 +90,13 @@ pub(crate) fn n(number: impl std::fmt::Display) -> AttributeValue {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_becomes_attributes_and_json_again() {
+        let json = serde_json::json!({"a": [{"b": "x", "c": 1.5}], "d": true, "e": null});
+        let AttributeValue::M(item) = from_json(&json) else { unreachable!("an object is a map") };
+        assert_eq!(Value::Object(to_json(item)), json);
+    }
 
     #[test]
     fn attributes_of_every_kind_become_json() {

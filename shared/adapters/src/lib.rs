@@ -24,5 +24,6 @@ pub mod settings;
 pub mod signing;
 pub mod subscriptions;
 pub mod targets;
+pub mod webhook_secrets;
 
 mod item;

@@ -5,6 +5,7 @@ mod delivery;
 mod enrich;
 mod ingest;
 mod redrive;
+mod secrets;
 mod sweep;
 
 pub use aside::AsidePorts;
@@ -12,6 +13,7 @@ pub use delivery::DeliveryPorts;
 pub use enrich::EnrichPorts;
 pub use ingest::IngestPorts;
 pub use redrive::RedrivePorts;
+pub use secrets::SecretPorts;
 pub use sweep::SweepPorts;
 
 use crate::settings::SettingsError;

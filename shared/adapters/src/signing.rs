@@ -1,100 +1,57 @@
 //! The keys we sign with: parsed once, used by their algorithm, published as a JWK Set.
 //!
 //! The secret is a private JWK Set (RFC 7517), each key with a member `status`:
-//! `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"…","x":"…","y":"…","d":"…","status":"current"}]}`.
+//! `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"…","x":"…","y":"…","d":"…","status":"current"},
+//! {"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"…","x":"…","d":"…","status":"current"}]}`.
 //! `current` signs; `next` and `previous` are published beside it, so that receivers know a key
-//! before it signs and as long as something signed by it may still be under way.
+//! before it signs and as long as something signed by it may still be under way. A standard webhook
+//! carries the signatures of the current and the previous Ed25519 key, because its receivers hold
+//! one key and look nothing up.
 
+mod jwk;
 mod store;
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
 use domain::jose::{Algorithm, Compact, signing_input};
-use domain::notification::TYP;
+use domain::notification::{Signature, TYP};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
+use jwk::{Pair, PrivateKey, PublicKey, Status};
 pub use store::{KeyStore, NoKeys};
 
 /// A set of signing keys. It has no `Debug` and no `Serialize`.
 pub struct SigningKeys {
-    current: SigningKey,
+    es256: SigningKey<EcdsaKeyPair>,
+    ed25519: Option<SigningKey<Ed25519KeyPair>>,
+    ed25519_previous: Vec<Ed25519KeyPair>,
     published: String,
 }
 
-struct SigningKey {
+struct SigningKey<P> {
     kid: String,
-    pair: EcdsaKeyPair,
+    pair: P,
 }
 
 /// Why a secret is no set of signing keys. Shows nothing of the secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidKeys {
     /// Not a private JWK Set of the documented shape.
-    #[error("expected a private JWK set whose keys have kty, crv, alg, kid, x, y, d and status")]
+    #[error(
+        "expected a private JWK set whose keys have kty, crv, alg, kid, x, for EC also y, d and status"
+    )]
     Shape,
-    /// Not exactly one key has the status `current`.
-    #[error("exactly one key must have the status current")]
+    /// No ES256 key has the status `current`, or two of one algorithm have.
+    #[error("exactly one ES256 key, and at most one EdDSA key, must have the status current")]
     Current,
     /// Private and public part do not belong together, or are not on the curve.
     #[error("a key's private and public part do not belong together")]
     Pair,
 }
 
-#[derive(Deserialize)]
+#[derive(Serialize, Deserialize)]
 struct PrivateSet {
     keys: Vec<PrivateKey>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PrivateKey {
-    #[serde(flatten)]
-    public: PublicKey,
-    d: String,
-    status: Status,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Status {
-    Next,
-    Current,
-    Previous,
-}
-
-/// The published part of a key. `use` says that it only signs.
-#[derive(Clone, Serialize, Deserialize)]
-struct PublicKey {
-    kty: Ec,
-    crv: P256,
-    alg: Es256,
-    kid: String,
-    x: String,
-    y: String,
-    #[serde(default, rename = "use")]
-    usage: Sig,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum Ec {
-    EC,
-}
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum P256 {
-    #[serde(rename = "P-256")]
-    P256,
-}
-#[derive(Clone, Copy, Serialize, Deserialize)]
-enum Es256 {
-    ES256,
-}
-#[derive(Clone, Copy, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Sig {
-    #[default]
-    Sig,
 }
 
 #[derive(Serialize)]
@@ -106,52 +63,43 @@ impl SigningKeys {
     /// Reads the secret.
     pub fn parse(secret: &str) -> Result<Self, InvalidKeys> {
         let set: PrivateSet = serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
-        let mut current = None;
+        let (mut es256, mut ed25519, mut ed25519_previous) = (None, None, Vec::new());
         for key in &set.keys {
-            let pair = key.pair()?;
-            if key.status == Status::Current {
-                let signing = SigningKey { kid: key.public.kid.clone(), pair };
-                if current.replace(signing).is_some() {
-                    return Err(InvalidKeys::Current);
+            let kid = key.public.kid.clone();
+            let is_second = match (key.pair()?, key.status) {
+                (Pair::Es256(pair), Status::Current) => {
+                    es256.replace(SigningKey { kid, pair }).is_some()
                 }
+                (Pair::Ed25519(pair), Status::Current) => {
+                    ed25519.replace(SigningKey { kid, pair }).is_some()
+                }
+                (Pair::Ed25519(pair), Status::Previous) => {
+                    ed25519_previous.push(pair);
+                    false
+                }
+                (Pair::Es256(_), Status::Next | Status::Previous)
+                | (Pair::Ed25519(_), Status::Next) => false,
+            };
+            if is_second {
+                return Err(InvalidKeys::Current);
             }
         }
         let keys = set.keys.into_iter().map(|key| key.public).collect();
         let published =
             serde_json::to_string(&PublicSet { keys }).map_err(|_| InvalidKeys::Shape)?;
-        Ok(Self { current: current.ok_or(InvalidKeys::Current)?, published })
+        let es256 = es256.ok_or(InvalidKeys::Current)?;
+        Ok(Self { es256, ed25519, ed25519_previous, published })
     }
 
-    /// A new secret with one key, to be put into the secret store.
+    /// A new secret with a key for ES256 and one for Ed25519, to be put into the secret store.
     ///
     /// # Panics
     ///
     /// When the operating system has no randomness to give.
     #[must_use]
     pub fn generate() -> String {
-        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
-            .expect("the operating system gives randomness");
-        // SEC 1 §2.3.3: 0x04, then both coordinates.
-        let (x, y) = pair.public_key().as_ref()[1..].split_at(32);
-        let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
-        let d = aws_lc_rs::encoding::AsBigEndian::<aws_lc_rs::encoding::EcPrivateKeyBin<'_>>::as_be_bytes(
-            &pair.private_key(),
-        )
-        .expect("a private key has octets");
-        let key = PrivateKey {
-            public: PublicKey {
-                kty: Ec::EC,
-                crv: P256::P256,
-                alg: Es256::ES256,
-                kid: thumbprint(&x, &y),
-                x,
-                y,
-                usage: Sig::Sig,
-            },
-            d: URL_SAFE_NO_PAD.encode(d.as_ref()),
-            status: Status::Current,
-        };
-        serde_json::to_string(&serde_json::json!({ "keys": [key] })).expect("strings serialise")
+        let keys = vec![PrivateKey::generate_es256(), PrivateKey::generate_ed25519()];
+        serde_json::to_string(&PrivateSet { keys }).expect("strings serialise")
     }
 
     /// The public keys as a JWK Set: what `/.well-known/jwks.json` answers.
@@ -160,81 +108,132 @@ impl SigningKeys {
         &self.published
     }
 
-    /// Signs the payload of a notification with the current key for this algorithm. `None` when
-    /// there is no such key.
+    /// Signs the payload of a token with the current key for this algorithm. `None` when there is
+    /// no such key.
     #[must_use]
     pub fn sign(&self, algorithm: Algorithm, payload: &str) -> Option<Compact> {
         match algorithm {
             Algorithm::Es256 => {
-                let input = signing_input(algorithm, &self.current.kid, TYP, payload);
-                let signature =
-                    self.current.pair.sign(&SystemRandom::new(), input.as_bytes()).ok()?;
+                let SigningKey { kid, pair } = &self.es256;
+                let input = signing_input(algorithm, kid, TYP, payload);
+                let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).ok()?;
                 Some(Compact::assemble(input, signature.as_ref()))
             }
-            Algorithm::Es384 | Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::EdDsa => None,
+            Algorithm::EdDsa => {
+                let SigningKey { kid, pair } = self.ed25519.as_ref()?;
+                let input = signing_input(algorithm, kid, TYP, payload);
+                let signature = pair.sign(input.as_bytes());
+                Some(Compact::assemble(input, signature.as_ref()))
+            }
+            Algorithm::Es384 | Algorithm::Rs256 | Algorithm::Ps256 => None,
         }
     }
-}
 
-impl PrivateKey {
-    fn pair(&self) -> Result<EcdsaKeyPair, InvalidKeys> {
-        let octets = |text: &str| {
-            let octets = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidKeys::Shape)?;
-            if octets.len() == 32 { Ok(octets) } else { Err(InvalidKeys::Shape) }
+    /// Signs the signing input of a standard webhook with the current Ed25519 key and those before
+    /// it, where there are any.
+    #[must_use]
+    pub fn sign_webhook(&self, signing_input: &str) -> Vec<Signature> {
+        let current = self.ed25519.iter().map(|key| &key.pair);
+        let sign = |pair: &Ed25519KeyPair| {
+            let signature = pair.sign(signing_input.as_bytes());
+            signature.as_ref().try_into().ok().map(Signature::V1a)
         };
-        if self.public.kid.is_empty() || self.public.kid.len() > 128 {
-            return Err(InvalidKeys::Shape);
-        }
-        let public =
-            [[4].as_slice(), octets(&self.public.x)?.as_slice(), &octets(&self.public.y)?].concat();
-        EcdsaKeyPair::from_private_key_and_public_key(
-            &ECDSA_P256_SHA256_FIXED_SIGNING,
-            &octets(&self.d)?,
-            &public,
-        )
-        .map_err(|_| InvalidKeys::Pair)
+        current.chain(&self.ed25519_previous).filter_map(sign).collect()
     }
-}
-
-/// A key's name by its content (RFC 7638 §3): members in the order of their names, no spaces.
-fn thumbprint(x: &str, y: &str) -> String {
-    let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
-    URL_SAFE_NO_PAD.encode(Sha256::digest(members))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use domain::jose::{KeySet, Unverified};
+    use serde_json::{Value, json};
 
     #[test]
     fn what_is_signed_verifies_through_the_published_keys() {
         let keys = SigningKeys::parse(&SigningKeys::generate()).expect("valid keys");
-        let token = keys.sign(Algorithm::Es256, r#"{"jti":"e1"}"#).expect("a key");
         let published = KeySet::parse(keys.published().as_bytes()).expect("a key set");
-        let unverified = Unverified::parse(token.as_str(), &[TYP]).expect("well-formed");
-        let key = published.find(unverified.kid.as_deref(), Algorithm::Es256).expect("published");
-        assert_eq!(unverified.verify(key).as_deref(), Some(&br#"{"jti":"e1"}"#[..]));
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
+            let token = keys.sign(algorithm, r#"{"jti":"e1"}"#).expect("a key");
+            let unverified = Unverified::parse(token.as_str(), &[TYP]).expect("well-formed");
+            let key = published.find(unverified.kid.as_deref(), algorithm).expect("published");
+            assert_eq!(unverified.verify(key).as_deref(), Some(&br#"{"jti":"e1"}"#[..]));
+        }
+        assert!(keys.sign(Algorithm::Rs256, "{}").is_none());
+    }
+
+    /// A set with a key for ES256 and these.
+    fn with(keys: &[Value]) -> Result<SigningKeys, InvalidKeys> {
+        let mut set: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
+        let all = set["keys"].as_array_mut().expect("keys");
+        all.truncate(1);
+        all.extend_from_slice(keys);
+        SigningKeys::parse(&set.to_string())
+    }
+
+    /// The key of RFC 8037 appendix A.1.
+    fn rfc_8037(status: &str) -> Value {
+        json!({
+            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": status, "status": status,
+            "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
+            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+        })
+    }
+
+    #[test]
+    fn an_ed25519_signature_is_that_of_rfc_8037() {
+        let keys = with(&[rfc_8037("current")]).expect("valid keys");
+        // Appendix A.4.
+        let input = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
+        let expected = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7s\
+                        VvpAr_MuM0KAg";
+        let signed: Vec<String> = keys
+            .sign_webhook(input)
+            .into_iter()
+            .map(|signature| match signature {
+                Signature::V1a(octets) => URL_SAFE_NO_PAD.encode(octets),
+                Signature::V1(_) => unreachable!("it has no secret"),
+            })
+            .collect();
+        assert_eq!(signed, [expected]);
+    }
+
+    #[test]
+    fn a_webhook_has_the_signatures_of_the_current_and_the_previous_ed25519_key() {
+        let signatures = |statuses: &[&str]| {
+            let keys: Vec<Value> = statuses.iter().map(|status| rfc_8037(status)).collect();
+            with(&keys).map(|keys| keys.sign_webhook("x").len())
+        };
+        assert_eq!(signatures(&[]), Ok(0));
+        assert_eq!(signatures(&["next"]), Ok(0));
+        assert_eq!(signatures(&["previous", "current", "next"]), Ok(2));
+        assert_eq!(signatures(&["current", "current"]), Err(InvalidKeys::Current));
     }
 
     #[test]
     fn nothing_private_is_published() {
         let secret = SigningKeys::generate();
-        let parsed: serde_json::Value = serde_json::from_str(&secret).expect("JSON");
-        let d = parsed["keys"][0]["d"].as_str().expect("a private part");
+        let parsed: Value = serde_json::from_str(&secret).expect("JSON");
         let keys = SigningKeys::parse(&secret).expect("valid keys");
-        assert!(!keys.published().contains(d));
-        let published: serde_json::Value = serde_json::from_str(keys.published()).expect("JSON");
-        let key = published["keys"][0].as_object().expect("a key");
-        let members: std::collections::BTreeSet<_> = key.keys().map(String::as_str).collect();
-        assert_eq!(members, ["alg", "crv", "kid", "kty", "use", "x", "y"].into());
+        let published: Value = serde_json::from_str(keys.published()).expect("JSON");
+        let members: [&[&str]; 2] = [
+            &["alg", "crv", "kid", "kty", "use", "x", "y"],
+            &["alg", "crv", "kid", "kty", "use", "x"],
+        ];
+        for (index, expected) in members.into_iter().enumerate() {
+            let d = parsed["keys"][index]["d"].as_str().expect("a private part");
+            assert!(!keys.published().contains(d));
+            let key = published["keys"][index].as_object().expect("a key");
+            let members: std::collections::BTreeSet<_> = key.keys().map(String::as_str).collect();
+            assert_eq!(members, expected.iter().copied().collect());
+        }
     }
 
     #[test]
     fn next_and_previous_keys_are_published_and_do_not_sign() {
         let with_status = |status: &str| {
-            let set: serde_json::Value =
-                serde_json::from_str(&SigningKeys::generate()).expect("JSON");
+            let set: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
             let mut key = set["keys"][0].clone();
             key["status"] = status.into();
             key
@@ -252,21 +251,16 @@ mod tests {
     #[test]
     fn a_damaged_secret_is_refused_without_being_shown() {
         let secret = SigningKeys::generate();
-        let other: serde_json::Value =
-            serde_json::from_str(&SigningKeys::generate()).expect("JSON");
-        let mut mixed: serde_json::Value = serde_json::from_str(&secret).expect("JSON");
-        mixed["keys"][0]["d"] = other["keys"][0]["d"].clone();
-        assert_eq!(SigningKeys::parse(&mixed.to_string()).err(), Some(InvalidKeys::Pair));
+        let other: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
+        let mut mixed: Value = serde_json::from_str(&secret).expect("JSON");
+        for index in [0, 1] {
+            let right = mixed["keys"][index]["d"].take();
+            mixed["keys"][index]["d"] = other["keys"][index]["d"].clone();
+            assert_eq!(SigningKeys::parse(&mixed.to_string()).err(), Some(InvalidKeys::Pair));
+            mixed["keys"][index]["d"] = right;
+        }
         for bad in ["", "{}", "PRIVATE KEY", &secret.replace("ES256", "HS256")] {
             assert_eq!(SigningKeys::parse(bad).err(), Some(InvalidKeys::Shape));
         }
-    }
-
-    #[test]
-    fn the_thumbprint_is_that_of_rfc_7638() {
-        // The key of RFC 7515 appendix A.3; its thumbprint was computed with two other libraries.
-        let x = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
-        let y = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
-        assert_eq!(thumbprint(x, y), "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U");
     }
 }

@@ -17,7 +17,7 @@ use bytes::Bytes;
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{Connection, Question, Reply, Silence};
-use domain::notification::{MEDIA_TYPE, WebhookHeaders};
+use domain::notification::{MEDIA_TYPE, Notification, WebhookHeaders};
 use domain::outcome::{Outcome, holds_document};
 use domain::retry::RetryAfter;
 use domain::time::Deadline;
@@ -55,8 +55,8 @@ impl Targets {
     /// Posts a notification and says what came of it, at its deadline at the latest.
     pub async fn post(&self, post: Post) -> Outcome {
         let Post { url, notification, headers, deadline } = post;
-        let headers = webhook_headers(&headers, "application/json");
-        let body = Bytes::from(notification.into_string());
+        let headers = notification_headers(&headers, &notification);
+        let body = Bytes::from(notification.into_body());
         let message = Message { method: Method::POST, headers, body };
         match within(deadline, self.client.send(&url, message, Connection::Kept)).await {
             None => Outcome::TimedOut,
@@ -136,6 +136,17 @@ fn webhook_headers(headers: &WebhookHeaders, accept: &'static str) -> HeaderMap 
     map.insert("webhook-attempt", headers.attempt.into());
     let id = HeaderValue::from_str(headers.id.as_str());
     map.insert("webhook-id", id.expect("a delivery ID is plain ASCII"));
+    map
+}
+
+/// Those, the media type of this notification, and its signatures where they stand in a header.
+fn notification_headers(headers: &WebhookHeaders, notification: &Notification) -> HeaderMap {
+    let mut map = webhook_headers(headers, "application/json");
+    map.insert(CONTENT_TYPE, HeaderValue::from_static(notification.media_type()));
+    if let Some(signatures) = notification.signatures() {
+        let signatures = HeaderValue::from_str(signatures);
+        map.insert("webhook-signature", signatures.expect("base64, commas and spaces"));
+    }
     map
 }
 

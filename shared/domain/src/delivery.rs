@@ -18,6 +18,7 @@ mod attempt;
 mod fan_out;
 mod gate;
 mod retry;
+mod signing;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -31,12 +32,14 @@ use crate::jose::{Algorithm, Compact};
 use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement};
 use crate::limits::DELIVERY_RESERVE_MS;
 use crate::message::{Events, QueueMessage, Unreadable, Wakeup};
-use crate::notification::{Issuer, WebhookHeaders};
+use crate::notification::{Issuer, Notification, Signature, WebhookHeaders};
 use crate::outcome::Outcome;
 use crate::retry::{Dice, Schedule};
 use crate::scope::Scope;
-use crate::subscription::{Subscription, Subscriptions};
+use crate::subscription::{SealedSecret, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
+
+pub use signing::Unsigned;
 
 /// What delivery needs from outside. Every call is bounded in time by whoever implements it.
 pub trait Ports: Sync {
@@ -52,12 +55,20 @@ pub trait Ports: Sync {
         scope: &Scope,
     ) -> impl Future<Output = Result<Arc<Subscriptions>, OurFault>> + Send;
 
-    /// Signs the payload of a notification with the key that is current.
+    /// Signs the payload of a token with the key that is current.
     fn sign(
         &self,
         algorithm: Algorithm,
         payload: &str,
     ) -> impl Future<Output = Result<Compact, OurFault>> + Send;
+
+    /// Signs the signing input of a standard webhook: with each of these secrets, and with the
+    /// deployment's Ed25519 keys that are current and previous, where it has any.
+    fn sign_webhook(
+        &self,
+        secrets: &[&SealedSecret],
+        signing_input: &str,
+    ) -> impl Future<Output = Result<Vec<Signature>, Unsigned>> + Send;
 
     /// Disables a subscription, if the row still has the endpoint that gave the reason. `false`
     /// when it could not be done; the next delivery tries again.
@@ -130,8 +141,8 @@ pub trait Ports: Sync {
 pub struct Post {
     /// Where to.
     pub url: GuardedUrl,
-    /// The signed notification; these bytes are the body.
-    pub notification: Compact,
+    /// What is sent.
+    pub notification: Notification,
     /// What helps the receiver.
     pub headers: WebhookHeaders,
     /// Name look-up, connection, TLS, request and the reply's head are all over by then.
@@ -153,6 +164,9 @@ pub enum OurFault {
     /// There is no key to sign with.
     #[error("there is no signing key")]
     SigningKey,
+    /// The key that webhook secrets are sealed under cannot be used.
+    #[error("the key of the webhook secrets could not be used")]
+    WebhookSecretsKey,
     /// The invocation ends before an attempt could.
     #[error("the invocation has too little time left")]
     OutOfTime,

@@ -97,6 +97,14 @@ pub enum Reason {
     /// The subscription's row cannot be read any more.
     #[error("subscription_unreadable")]
     SubscriptionUnreadable,
+    /// A webhook secret of the subscription's row is not one that was sealed for it, so nothing can
+    /// be signed with it.
+    #[error("secret_unreadable")]
+    SecretUnreadable,
+    /// The subscription has no webhook secret, and the deployment no Ed25519 key: there is nothing
+    /// to sign with.
+    #[error("secret_missing")]
+    SecretMissing,
 }
 
 /// A claim on an item: while the lease lasts, and nobody else has moved the attempt, it is ours.

@@ -27,3 +27,4 @@ pub mod scope;
 pub mod subscription;
 pub mod sweep;
 pub mod time;
+pub mod webhook_secrets;

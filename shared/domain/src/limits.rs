@@ -77,6 +77,14 @@ pub const FANOUT_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Subscriptions are read at most this long ago when an event is matched.
 pub const SUBSCRIPTIONS_STALENESS_MAX_MS: u64 = 30_000;
 
+/// How long a webhook secret may sign beside its successor, so that no receiver has to change at
+/// the same moment as we do.
+pub const WEBHOOK_SECRET_OVERLAP_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1_000;
+/// How long it does when nobody says otherwise.
+pub const WEBHOOK_SECRET_OVERLAP_DEFAULT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// A sealed secret, and its data key: KMS encrypts to 6,144 bytes at most.
+pub const SEALED_BYTES_MAX: usize = 8 * 1024;
+
 /// One attempt when the subscription says nothing: the documented time-out.
 pub const ATTEMPT_TIMEOUT_DEFAULT_MS: u32 = 5_000;
 /// The least and most a subscription may ask for.

@@ -1,7 +1,10 @@
-//! The notification: a Security Event Token (RFC 8417) that tells a target what happened.
+//! The notification: a Security Event Token (RFC 8417) that tells a target what happened, or a
+//! standard webhook where the subscription asks for one.
 //!
 //! Its payload is a function of event and subscription alone, so every attempt carries the same
 //! one; the signature is made at send time, with the key that is then current.
+
+mod webhook;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -10,11 +13,14 @@ use serde_json::value::RawValue;
 use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::DeliveryId;
+use crate::jose::Compact;
 use crate::json::push_member;
 use crate::subscription::{Fields, Subscription};
 use crate::time::Timestamp;
 
-/// The media type of a notification's body (RFC 8417 §7.2), and without `application/` its `typ`.
+pub use webhook::{Signature, SignedWebhook, UnsignedWebhook, WEBHOOK_MEDIA_TYPE, webhook_payload};
+
+/// The media type of a Security Event Token (RFC 8417 §7.2), and without `application/` its `typ`.
 pub const MEDIA_TYPE: &str = "application/secevent+jwt";
 /// The `typ` header of a notification (RFC 8417 §2.3).
 pub const TYP: &str = "secevent+jwt";
@@ -57,7 +63,7 @@ struct Claims<'a> {
     events: Box<RawValue>,
 }
 
-/// The payload of the notification of an event to a subscription's endpoint, as JSON.
+/// The payload of the Security Event Token of an event to a subscription's endpoint, as JSON.
 ///
 /// `events` has one member, named by the event's type; its value is the standard data: `sub`,
 /// `propertyId` and `clientId` first, then the members of `data` to the byte, or those of them that
@@ -76,12 +82,20 @@ pub fn payload(
         jti: event.id.as_str(),
         aud: [&subscription.endpoint],
         toe: event.occurred_at.as_s(),
-        events: events_member(event, subscription.fields.as_ref(), names),
+        events: events_member(names.uri(event.kind), &data(event, subscription.fields.as_ref())),
     };
     serde_json::to_string(&claims).expect("strings, numbers and raw JSON always serialise")
 }
 
-fn events_member(event: &Event, fields: Option<&Fields>, names: &EventTypeNames) -> Box<RawValue> {
+fn events_member(uri: &str, data: &RawValue) -> Box<RawValue> {
+    let mut json = String::from("{");
+    push_member(&mut json, uri, data);
+    json.push('}');
+    raw(json)
+}
+
+/// The standard data of an event, as far as these fields let it out.
+fn data(event: &Event, fields: Option<&Fields>) -> Box<RawValue> {
     let mut data = String::with_capacity(event.data.get().len() + 128);
     data.push('{');
     let identifiers = [
@@ -108,17 +122,62 @@ fn events_member(event: &Event, fields: Option<&Fields>, names: &EventTypeNames)
         }
     }
     data.push('}');
-    let mut json = String::from("{");
-    push_member(&mut json, names.uri(event.kind), &raw(data));
-    json.push('}');
-    raw(json)
+    raw(data)
 }
 
 fn raw(json: String) -> Box<RawValue> {
     RawValue::from_string(json).expect("assembled from JSON strings and raw JSON")
 }
 
-/// The headers that help a receiver; the JWS is the proof.
+/// What is sent to a target: signed, and not to be changed any more. No `Debug`: it may hold
+/// personal data.
+pub enum Notification {
+    /// A Security Event Token.
+    Token(Compact),
+    /// A standard webhook.
+    Webhook(SignedWebhook),
+}
+
+impl Notification {
+    /// The media type of its body.
+    #[must_use]
+    pub const fn media_type(&self) -> &'static str {
+        match self {
+            Self::Token(_) => MEDIA_TYPE,
+            Self::Webhook(_) => WEBHOOK_MEDIA_TYPE,
+        }
+    }
+
+    /// The value of `webhook-signature`, where the signatures do not stand in the body.
+    #[must_use]
+    pub fn signatures(&self) -> Option<&str> {
+        match self {
+            Self::Token(_) => None,
+            Self::Webhook(webhook) => Some(webhook.signatures()),
+        }
+    }
+
+    /// Its body.
+    #[must_use]
+    pub fn as_body(&self) -> &str {
+        match self {
+            Self::Token(token) => token.as_str(),
+            Self::Webhook(webhook) => webhook.as_body(),
+        }
+    }
+
+    /// As [`Self::as_body`].
+    #[must_use]
+    pub fn into_body(self) -> String {
+        match self {
+            Self::Token(token) => token.into_string(),
+            Self::Webhook(webhook) => webhook.into_body(),
+        }
+    }
+}
+
+/// The headers that help a receiver. A token is its own proof; of a standard webhook, ID and
+/// timestamp are signed with the body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookHeaders {
     /// `webhook-id`: the same on every attempt.
@@ -133,7 +192,7 @@ pub struct WebhookHeaders {
 mod tests {
     use super::*;
 
-    fn event(data: &str) -> Event {
+    pub(super) fn event(data: &str) -> Event {
         let json = format!(
             r#"{{"id":"e1","type":"userCreated","source":"next_identity","occurredAt":1795395599000,
             "acceptedAt":1795395600999,"scope":"PROPERTY#p1","propertyId":"p1","clientId":"c1",
@@ -146,15 +205,18 @@ mod tests {
         payload_with(data, &serde_json::json!(null))
     }
 
-    fn payload_with(data: &str, fields: &Value) -> String {
+    pub(super) fn subscription_with(fields: &Value) -> Subscription {
         let row = serde_json::json!({
             "sk": "SUBSCRIPTION#s1", "category": "user_data_change", "enabled": true,
             "endpoint": "https://t.example/hook", "fields": fields,
         });
         let row = row.as_object().expect("an object").clone();
         let scope = event("{}").scope;
-        let subscription = Subscription::read(&scope, row, &EventTypeNames::default());
-        let subscription = subscription.expect("readable");
+        Subscription::read(&scope, row, &EventTypeNames::default()).expect("readable")
+    }
+
+    fn payload_with(data: &str, fields: &Value) -> String {
+        let subscription = subscription_with(fields);
         let issuer = Issuer::parse("https://idp.example.com").expect("valid");
         payload(&event(data), &subscription, &issuer, &EventTypeNames::default())
     }

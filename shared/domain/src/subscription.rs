@@ -7,6 +7,7 @@ mod enrich;
 mod fields;
 mod filter;
 mod row;
+mod secrets;
 
 use std::collections::BTreeSet;
 
@@ -29,6 +30,7 @@ pub use fields::Fields;
 pub use filter::{Filter, Mismatch};
 pub use row::RowProblem;
 use row::{Row, expected};
+pub use secrets::{SealedSecret, SecretOwner, WebhookSecrets};
 
 /// A listening endpoint's standing wish. The attributes stand in README.md.
 #[derive(Clone)]
@@ -51,12 +53,34 @@ pub struct Subscription {
     pub filter: Option<Filter>,
     /// Which members of an event's data are sent; all of them when the row says nothing.
     pub fields: Option<Fields>,
-    /// What notifications are signed with.
+    /// How notifications are written down.
+    pub format: Format,
+    /// What tokens are signed with.
     pub signing_algorithm: Algorithm,
+    /// What standard webhooks are signed with. A row may have secrets before it asks for webhooks.
+    pub webhook_secrets: WebhookSecrets,
     /// How long and how often to try.
     pub retry: RetryPolicy,
     /// How answers are judged; there exactly when the category is `enrich`.
     pub enrich: Option<EnrichPolicy>,
+}
+
+/// How a subscription's notifications are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// As Security Event Tokens (RFC 8417).
+    Set,
+    /// As standard webhooks: plain JSON, signed in a header.
+    StandardWebhooks,
+}
+
+impl Format {
+    /// What a row's `format` says, absent or not; `None` when it says something unknown.
+    #[must_use]
+    pub fn of_attribute(value: Option<&Value>) -> Option<Self> {
+        let Some(value) = value else { return Some(Self::Set) };
+        FORMATS.iter().find(|(name, _)| value == name).map(|(_, format)| *format)
+    }
 }
 
 /// A subscription's own limits for its deliveries.
@@ -156,7 +180,9 @@ impl Subscription {
         let event_types = read_event_types(&mut row, category, names)?;
         let signing_algorithm =
             row.one_of("signingAlg", &[("ES256", Algorithm::Es256)])?.unwrap_or(Algorithm::Es256);
-        row.one_of("format", &[("set", ())])?;
+        let format = read_format(&mut row, category)?;
+        let owner = SecretOwner { scope: scope.clone(), subscription_id: id.clone() };
+        let webhook_secrets = WebhookSecrets::read(&owner, &mut row)?;
         for unsupported in ["encryptionJwk", "encryptionJwksUri"] {
             row.refuse(unsupported)?;
         }
@@ -178,7 +204,9 @@ impl Subscription {
             event_types,
             filter,
             fields,
+            format,
             signing_algorithm,
+            webhook_secrets,
             retry,
             enrich,
         })
@@ -235,6 +263,9 @@ const CATEGORIES: [(&str, Category); 3] = [
     (Category::Enrich.as_str(), Category::Enrich),
 ];
 
+const FORMATS: [(&str, Format); 2] =
+    [("set", Format::Set), ("standard_webhooks", Format::StandardWebhooks)];
+
 fn category_fits(category: Category, scope: &Scope) -> bool {
     match category {
         Category::UserDataChange => matches!(scope, Scope::Property(_)),
@@ -254,6 +285,15 @@ fn read_event_types(
         .filter(|types| !types.is_empty())
         .map(Some)
         .ok_or(expected("eventTypes", "one or more event types of the row's category"))
+}
+
+/// Logins are asked about in tokens alone: the answer repeats the token's `jti`.
+fn read_format(row: &mut Row, category: Category) -> Result<Format, RowProblem> {
+    let known = match category {
+        Category::Enrich => &FORMATS[..1],
+        Category::UserDataChange | Category::TransactionalEmail => &FORMATS[..],
+    };
+    Ok(row.one_of("format", known)?.unwrap_or(Format::Set))
 }
 
 fn read_retry(row: &mut Row) -> Result<RetryPolicy, RowProblem> {
@@ -332,6 +372,8 @@ mod tests {
             ),
             (json!({"retry": []}), "attribute retry: expected a map"),
             (json!({"signingAlg": "HS256"}), "attribute signingAlg: expected ES256"),
+            (json!({"format": "xml"}), "attribute format: expected set or standard_webhooks"),
+            (json!({"webhookSecrets": {}}), "attribute webhookSecrets: expected a list of maps"),
             (
                 json!({"encryptionJwk": {"kty": "EC"}}),
                 "attribute encryptionJwk: expected to be absent, this release does not support it",

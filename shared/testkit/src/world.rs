@@ -27,6 +27,7 @@ mod redrive;
 mod subscriptions;
 mod sweep;
 mod targets;
+mod webhook_secrets;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -56,6 +57,7 @@ pub use environment::Environment;
 pub use faults::{Await, Call, Fault, Service};
 pub use queues::{Message, Place, RECEIVES_MAX, VISIBILITY_MS};
 pub use targets::{Posted, Reaction};
+pub use webhook_secrets::{sealed, whsec};
 
 /// The outside. See the module's head.
 pub struct World {
@@ -75,6 +77,8 @@ struct State {
     down: BTreeMap<Service, Timestamp>,
     faults_injected: usize,
     subscriptions: SubscriptionRows,
+    /// Whether the deployment has an Ed25519 key.
+    has_ed25519_key: bool,
     idempotency: Idempotency,
     ingested: Ingested,
     ledger: Ledger,
@@ -98,6 +102,7 @@ impl World {
             down: BTreeMap::new(),
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
+            has_ed25519_key: false,
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),
             ledger: Ledger::default(),

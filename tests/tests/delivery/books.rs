@@ -144,6 +144,7 @@ async fn rows() -> Vec<String> {
         .await,
         later("the subscription is gone by now", |world| world.unsubscribe("s1")).await,
     ]);
+    rows.push(first("a webhook secret is none of the subscription's own", spoilt_secret).await);
     rows.push(claimed("another environment has claimed it").await);
     rows.extend([
         later("the ledger item cannot be read", |world| world.spoil(&delivery_id("e1", "s1")))
@@ -168,6 +169,12 @@ async fn rows() -> Vec<String> {
         first("ours: a panic", answer(Reaction::Panic)).await,
     ]);
     rows
+}
+
+fn spoilt_secret(world: &World) {
+    let secret = json!({"ciphertext": "AQID", "dataKey": "AQID", "createdAt": 1});
+    let attributes = json!({"format": "standard_webhooks", "webhookSecrets": [secret]});
+    world.subscribe_with("s1", TARGET, &attributes);
 }
 
 fn timed_out() -> Reaction {

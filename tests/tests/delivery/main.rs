@@ -18,6 +18,7 @@ mod retries;
 mod subscriptions;
 mod sweeps;
 mod wake_ups;
+mod webhooks;
 
 use domain::breaker::memory::Memory;
 use domain::delivery::{

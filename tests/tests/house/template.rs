@@ -13,7 +13,7 @@ use super::read;
 
 /// The stack with everything on that can be switched on.
 fn stack() -> Stack {
-    stack_with(&[("IdempotentIngest", "enabled")])
+    stack_with(&[("IdempotentIngest", "enabled"), ("WebhookSecrets", "enabled")])
 }
 
 fn stack_with(parameters: &[(&str, &str)]) -> Stack {
@@ -111,6 +111,51 @@ fn platforms_are_served_where_their_parameters_are_given_and_behind_a_lock() {
     assert!(route.contains("AuthorizationType: JWT") && route.contains("!Ref EntraAuthorizer"));
     assert_eq!(template.matches("Type: AWS::ApiGatewayV2::Route").count(), 1);
     assert_eq!(template.matches("Path: /v1/enrich/").count(), 1, "the main API serves no platform");
+}
+
+#[test]
+fn webhook_secrets_cost_nothing_until_they_are_switched_on() {
+    let declares = |stack: &Stack| {
+        let delivery = stack.function("DeliveryFunction").expect("declared");
+        let names = [stack.kms_keys.len(), stack.kms_aliases.len()];
+        (names, delivery.environment.get("WEBHOOK_SECRETS_KEY_ID").cloned())
+    };
+    assert_eq!(declares(&stack_with(&[])), ([0, 0], None));
+    let arn = "arn:aws:kms:us-east-1:000000000000:key/WebhookSecretsKey".to_owned();
+    assert_eq!(declares(&stack()), ([1, 1], Some(arn)));
+    let prefixed = stack_with(&[("WebhookSecrets", "enabled"), ("NamePrefix", "staging-")]);
+    assert_eq!(prefixed.kms_aliases[0].name, "alias/staging-webhook-secrets");
+    assert_eq!(prefixed.kms_aliases[0].key_id, "WebhookSecretsKey");
+}
+
+#[test]
+fn delivery_alone_opens_webhook_secrets_and_only_as_those_of_a_subscription() {
+    let template = read("template.yaml");
+    let (_, role) = template.split_once("  DeliveryRole:").expect("declared");
+    let (role, _) = role.split_once("\n\n").expect("its end");
+    let (_, statement) = role.split_once("Sid: OpenWebhookSecrets").expect("a statement");
+    let (statement, _) = statement.split_once("- !Ref AWS::NoValue").expect("its end");
+    let lines: Vec<&str> =
+        statement.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(
+        lines,
+        [
+            "Effect: Allow",
+            "Action: kms:Decrypt",
+            "Resource: !GetAtt WebhookSecretsKey.Arn",
+            "Condition:",
+            "StringLike:",
+            r##""kms:EncryptionContext:scope": ["PROPERTY#*", "CLIENT#*"]"##,
+            r#""kms:EncryptionContext:subscription": "*""#,
+        ]
+    );
+    let actions = template.lines().filter(|line| line.contains("Action:") && line.contains("kms:"));
+    assert_eq!(actions.count(), 2, "this one, and the key's own policy");
+    let (_, key) = template.split_once("  WebhookSecretsKey:").expect("declared");
+    let (key, _) = key.split_once("\n\n").expect("its end");
+    for line in ["EnableKeyRotation: true", "PendingWindowInDays: 30"] {
+        assert!(key.contains(line), "{line}");
+    }
 }
 
 /// An environment that remembers what it was asked for.

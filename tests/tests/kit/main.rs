@@ -4,4 +4,5 @@
 mod dynamodb;
 mod ingested;
 mod receiver;
+mod webhook_secrets;
 mod world;

@@ -5,7 +5,7 @@ use adapters::targets::Targets;
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::jose::{Algorithm, Compact, signing_input};
-use domain::notification::{TYP, WebhookHeaders};
+use domain::notification::{Notification, TYP, WebhookHeaders};
 use domain::outcome::Outcome;
 use domain::retry::RetryAfter;
 use domain::time::Deadline;
@@ -21,7 +21,7 @@ fn notification() -> Compact {
 fn post_to(url: &str) -> Post {
     Post {
         url: GuardedUrl::judge(url, POLICY).expect("a loopback URL"),
-        notification: notification(),
+        notification: Notification::Token(notification()),
         headers: WebhookHeaders { id: delivery_id("e1", "s1"), timestamp: START, attempt: 3 },
         deadline: Deadline::at(clock::now().plus_ms(20_000)),
     }

@@ -12,7 +12,7 @@ use domain::enrich::{Connection, Question};
 use domain::id::{DeliveryId, EventId, PropertyId, SubscriptionId};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::limits::REPLY_BYTES_MAX;
-use domain::notification::WebhookHeaders;
+use domain::notification::{Notification, Signature, UnsignedWebhook, WebhookHeaders};
 use domain::outcome::Outcome;
 use domain::scope::Scope;
 use domain::subscription::Unavailable;
@@ -99,7 +99,8 @@ fn within_ms(ms: u64) -> Deadline {
 
 async fn post_to(url: GuardedUrl, deadline: Deadline) -> Outcome {
     let targets = Targets::new(LOOPBACK).expect("a client");
-    targets.post(Post { url, notification: notification(), headers: headers(), deadline }).await
+    let notification = Notification::Token(notification());
+    targets.post(Post { url, notification, headers: headers(), deadline }).await
 }
 
 async fn ask(url: GuardedUrl, deadline: Deadline) -> Result<(u16, Option<usize>), Unavailable> {
@@ -146,6 +147,31 @@ async fn a53_a_notification_has_exactly_these_headers_and_the_signed_bytes_as_it
             ("webhook-timestamp", "1795428000"),
         ]
     );
+}
+
+#[tokio::test]
+async fn a53_a_standard_webhook_has_its_signatures_in_a_header_and_the_signed_bytes_as_its_body() {
+    let mut evil = Evil::start(http("202 Accepted", "", ""), Then::Close).await;
+    let unsigned = UnsignedWebhook::new(&headers(), r#"{"a":"AQID"#);
+    let signed = unsigned.signed(&[Signature::V1([1; 32]), Signature::V1a([2; 64])]);
+    let notification = Notification::Webhook(signed.expect("signatures"));
+    let targets = Targets::new(LOOPBACK).expect("a client");
+    let post =
+        Post { url: evil.url(), notification, headers: headers(), deadline: within_ms(10_000) };
+    assert_eq!(targets.post(post).await, Outcome::Replied { status: 202, retry_after: None });
+    let request = evil.requests.recv().await.expect("a request");
+    let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
+    assert_eq!(body, r#"{"a":"AQID"#);
+    let header = |name: &str| {
+        let mut lines = head.lines().filter_map(|line| line.split_once(": "));
+        let value = lines.find(|(named, _)| *named == name).map(|(_, value)| value);
+        value.unwrap_or_else(|| panic!("no {name} in {head}"))
+    };
+    assert_eq!(header("content-type"), "application/json");
+    assert_eq!(header("webhook-id"), headers().id.as_str());
+    assert_eq!(header("webhook-timestamp"), "1795428000");
+    let ones = "AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    assert!(header("webhook-signature").starts_with(&format!("v1,{ones} v1a,AgIC")));
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
-use adapters::ports::{AsidePorts, RedrivePorts};
+use adapters::ports::{AsidePorts, RedrivePorts, SecretPorts};
 use adapters::settings::Environment;
 use clap::{Args, ValueEnum};
 
@@ -70,6 +70,13 @@ impl Access {
         let config = self.config().await?;
         let worked = self.named(queue.name());
         Ok(AsidePorts::open(&config, &format!("{worked}-dead-letter"), &worked).await?)
+    }
+
+    /// The subscriptions' secrets, and the key that they are sealed under.
+    pub(crate) async fn secrets(&self) -> Result<SecretPorts, Failure> {
+        let config = self.config().await?;
+        let key_id = format!("alias/{}", self.named("webhook-secrets"));
+        Ok(SecretPorts::new(&config, self.named("subscriptions"), key_id))
     }
 
     fn named(&self, name: &str) -> String {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use adapters::aside::Unreachable;
 use adapters::settings::SettingsError;
 use domain::delivery::OurFault;
+use domain::webhook_secrets::Refusal;
 
 /// A command that came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,9 @@ pub(crate) enum Failure {
         "stopped, because nothing succeeds any more: {0}. Repeat the command later; what is done stays done"
     )]
     Stopped(OurFault),
+    /// There is no new secret.
+    #[error("{0}")]
+    NoSecret(Refusal),
     /// The arguments do not fit together.
     #[error("{0}")]
     Usage(&'static str),
@@ -56,6 +60,20 @@ pub(crate) enum Failure {
     /// The terminal, the pipe or the runtime.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Ours(fault) => Self::Aws(fault),
+            Refusal::NoSubscription
+            | Refusal::Unreadable(_)
+            | Refusal::Exists
+            | Refusal::NoSecret
+            | Refusal::Overlaps { .. }
+            | Refusal::Changed => Self::NoSecret(refusal),
+        }
+    }
 }
 
 impl Failure {
@@ -75,7 +93,7 @@ impl From<Failure> for ExitCode {
             | Failure::Stopped(_)
             | Failure::Io(_) => Self::FAILURE,
             Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
-            Failure::Declined => Self::from(3),
+            Failure::Declined | Failure::NoSecret(_) => Self::from(3),
         }
     }
 }

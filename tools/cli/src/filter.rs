@@ -6,6 +6,8 @@ use domain::ledger::entry::{Filter, ReasonPattern, StandingKind};
 use domain::scope::Scope;
 use domain::time::Timestamp;
 
+use crate::duration::parse_ms;
+
 /// Which deliveries.
 #[derive(Args)]
 #[command(next_help_heading = "Which deliveries")]
@@ -73,18 +75,7 @@ impl When {
         if let Some(at) = Timestamp::parse_rfc3339(text) {
             return Ok(Self::At(at));
         }
-        let (number, unit) =
-            text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
-        let unit_ms = match unit {
-            "s" => 1_000,
-            "m" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return Err(NoMoment),
-        };
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
-        let number: u64 = number.parse().ok().filter(|_| is_number).ok_or(NoMoment)?;
-        number.checked_mul(unit_ms).map(Self::AgoMs).ok_or(NoMoment)
+        parse_ms(text).map(Self::AgoMs).map_err(|_| NoMoment)
     }
 
     fn resolve(self, now: Timestamp) -> Timestamp {

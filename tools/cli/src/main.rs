@@ -8,8 +8,10 @@ mod access;
 mod console;
 mod dead_letters;
 mod deliveries;
+mod duration;
 mod failure;
 mod filter;
+mod secrets;
 
 use std::process::ExitCode;
 
@@ -23,8 +25,8 @@ use access::Access;
 use console::{Console, Format};
 use failure::{Failure, Finished};
 
-/// Looks after a running stack of Identity Workflows: deliveries that were given up, and records
-/// that could not be read.
+/// Looks after a running stack of Identity Workflows: deliveries that were given up, records that
+/// could not be read, and the secrets of webhooks.
 #[derive(Parser)]
 #[command(
     name = "workflows",
@@ -43,7 +45,8 @@ Examples:
   workflows deliveries redrive dlv_…
   workflows deliveries redrive --subscription mine --reason exhausted --dry-run
   workflows --name-prefix staging- dead-letters list --queue events
-  workflows dead-letters move-back --queue events --reason unknown_version"
+  workflows dead-letters move-back --queue events --reason unknown_version
+  workflows secrets create --property demo-property --subscription mine"
 )]
 struct Arguments {
     /// How results are printed; json is one object a line
@@ -64,6 +67,9 @@ enum Command {
     /// Records that could not be read: the two dead-letter queues
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// What standard webhooks are signed with
+    #[command(subcommand)]
+    Secrets(secrets::Command),
 }
 
 fn main() -> ExitCode {
@@ -92,6 +98,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
         Command::DeadLetters(command) => {
             dead_letters::run(command, &arguments.access, console).await
         }
+        Command::Secrets(command) => secrets::run(command, &arguments.access, console).await,
     }
 }
 

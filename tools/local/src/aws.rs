@@ -1,4 +1,4 @@
-//! One loopback endpoint that speaks DynamoDB, SQS and Secrets Manager to any AWS client.
+//! One loopback endpoint that speaks DynamoDB, SQS, Secrets Manager and KMS to any AWS client.
 //!
 //! Everything that talks to AWS talks to it unchanged: the functions' own adapters, the `aws`
 //! command line, boto3, `cargo lambda watch`; one `AWS_ENDPOINT_URL` is enough. Signatures are not
@@ -8,14 +8,15 @@
 //! With a data directory, tables live in `dynamodb.sqlite` and survive anything. Queues, with
 //! their messages, and secrets are in memory: they end with the endpoint.
 //!
-//! `router` finds the service of a request, `faults` lets it fail, `dynamodb`, `sqs` and `secrets`
-//! are the services (dynoxide, and winterbaume's by way of `inner`), `provision` creates what a
-//! template declares. What differs from AWS stands at the head of each service.
+//! `router` finds the service of a request, `faults` lets it fail, `dynamodb`, `sqs`, `secrets` and
+//! `kms` are the services (dynoxide, winterbaume's by way of `inner`, and our own), `provision`
+//! creates what a template declares. What differs from AWS stands at the head of each service.
 
 mod answer;
 mod dynamodb;
 mod faults;
 mod inner;
+mod kms;
 mod provision;
 mod router;
 mod secrets;
@@ -56,6 +57,7 @@ struct Services {
     dynamodb: dynamodb::DynamoDb,
     sqs: sqs::Sqs,
     secrets: secrets::Secrets,
+    kms: kms::Kms,
 }
 
 /// Some of the queues.
@@ -141,6 +143,7 @@ impl Endpoint {
         let (dynamodb, dynamodb_server) = dynamodb::DynamoDb::start(data).await?;
         let services = Arc::new(Services {
             secrets: secrets::Secrets::new(account.clone()),
+            kms: kms::Kms::new(account.clone()),
             sqs: sqs::Sqs::new(account.clone(), faults.clone(), Arc::clone(clock)),
             account,
             faults,
@@ -198,7 +201,7 @@ impl Endpoint {
         Queues { services: Arc::clone(&self.services), names }
     }
 
-    /// Creates the tables, queues and secrets of `stack`, whatever faults are set. What is there
+    /// Creates the tables, queues, secrets and keys of `stack`, whatever faults are set. What is there
     /// already, from a data directory, stays with its contents; a queue takes the attributes of
     /// `stack`, and a table with other keys or indexes is an error.
     pub async fn provision(&self, stack: &Stack) -> Result<(), ProvisionError> {

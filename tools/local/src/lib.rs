@@ -1,6 +1,6 @@
 //! The whole stack on a laptop: no Docker, no AWS account, nothing to install but Rust.
 //!
-//! [`Local::start`] stands up one AWS endpoint (DynamoDB, SQS, Secrets Manager), creates what
+//! [`Local::start`] stands up one AWS endpoint (DynamoDB, SQS, Secrets Manager, KMS), creates what
 //! `template.yaml` declares, runs the functions behind an API and behind their queues, and a
 //! sample target that verifies every signature. The functions are the deployed ones; what is
 //! played here is AWS around them.
@@ -245,7 +245,9 @@ impl Local {
 /// for it.
 fn settings(aws: &Endpoint) -> template::Settings {
     let mut settings = template::Settings::new(aws.account().clone());
-    settings.parameters.insert("IdempotentIngest".to_owned(), "enabled".to_owned());
+    for parameter in ["IdempotentIngest", "WebhookSecrets"] {
+        settings.parameters.insert(parameter.to_owned(), "enabled".to_owned());
+    }
     settings
 }
 

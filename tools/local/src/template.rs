@@ -12,6 +12,7 @@
 //! | `AWS::SQS::Queue` | name, visibility, retention, wait, delay, size limit, redrive policy |
 //! | `AWS::DynamoDB::Table` | name, attributes, keys, global indexes, time to live |
 //! | `AWS::SecretsManager::Secret` | name, `SecretString` |
+//! | `AWS::KMS::Key`, `AWS::KMS::Alias` | that it is there; its name and key |
 //! | `AWS::Serverless::Function` | timeout, environment, events of type SQS, `HttpApi`, `Schedule`, `ScheduleV2` |
 //!
 //! `yaml` turns text into nodes, `resolve` answers `!Ref`, `!Sub` and their kin, `property` reads
@@ -32,7 +33,8 @@ pub use account::Account;
 pub use functions::{Function, QueueMapping, Route};
 pub use resolve::Reason;
 pub use resources::{
-    Attribute, AttributeKind, Index, Key, KeyRole, Projection, Queue, Redrive, Secret, Table,
+    Attribute, AttributeKind, Index, Key, KeyRole, KmsAlias, KmsKey, Projection, Queue, Redrive,
+    Secret, Table,
 };
 
 /// The resources that the local stack can stand up, in the order of the template.
@@ -44,6 +46,10 @@ pub struct Stack {
     pub tables: Vec<Table>,
     /// The Secrets Manager secrets.
     pub secrets: Vec<Secret>,
+    /// The KMS keys.
+    pub kms_keys: Vec<KmsKey>,
+    /// The aliases of KMS keys.
+    pub kms_aliases: Vec<KmsAlias>,
     /// The Lambda functions.
     pub functions: Vec<Function>,
 }
@@ -120,6 +126,8 @@ impl Stack {
             queues: Vec::new(),
             tables: Vec::new(),
             secrets: Vec::new(),
+            kms_keys: Vec::new(),
+            kms_aliases: Vec::new(),
             functions: Vec::new(),
         };
         let declared = document
@@ -168,7 +176,14 @@ impl Stack {
         let kind = resource.get("Type").and_then(yaml::Node::text);
         if !matches!(
             kind,
-            Some(resolve::QUEUE | resolve::TABLE | resolve::SECRET | resolve::FUNCTION)
+            Some(
+                resolve::QUEUE
+                    | resolve::TABLE
+                    | resolve::SECRET
+                    | resolve::KMS_KEY
+                    | resolve::KMS_ALIAS
+                    | resolve::FUNCTION
+            )
         ) {
             return Ok(());
         }
@@ -180,6 +195,8 @@ impl Stack {
             Some(resolve::QUEUE) => self.queues.push(Queue::read(&root)?),
             Some(resolve::TABLE) => self.tables.push(Table::read(&root)?),
             Some(resolve::SECRET) => self.secrets.push(Secret::read(&root)?),
+            Some(resolve::KMS_KEY) => self.kms_keys.push(KmsKey::read(&root)),
+            Some(resolve::KMS_ALIAS) => self.kms_aliases.push(KmsAlias::read(&root)?),
             _ => self.functions.push(Function::read(&root, resolver)?),
         }
         Ok(())

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use domain::breaker;
-use domain::delivery::{Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble};
+use domain::delivery::{
+    Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
+};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
 use domain::jose::{Algorithm, Compact};
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
 use domain::message::{Events, Unreadable, Wakeup};
+use domain::notification::Signature;
 use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
-use domain::subscription::{Subscription, Subscriptions};
+use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::Timestamp;
+use futures_util::future::try_join_all;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
@@ -22,12 +26,13 @@ use crate::breakers::Breakers;
 use crate::clock;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
-use crate::settings::{Strings, required};
+use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
+use crate::webhook_secrets::WebhookSecretStore;
 
-/// Both tables, all four queues, the keys and the way to the targets.
+/// Both tables, all four queues, the keys, the webhook secrets and the way to the targets.
 pub struct DeliveryPorts {
     subscriptions: SubscriptionTable,
     ledger: Ledger,
@@ -37,13 +42,15 @@ pub struct DeliveryPorts {
     events_dead_letter: Queue,
     retries_dead_letter: Queue,
     keys: KeyStore,
+    webhook_secrets: WebhookSecretStore,
     targets: Targets,
 }
 
 impl DeliveryPorts {
     /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `EVENTS_QUEUE_URL`, `RETRIES_QUEUE_URL`,
-    /// `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`
-    /// and AWS's own variables. Subscriptions are at most `staleness_max_ms` old.
+    /// `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`,
+    /// `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables. Without the last, webhook secrets cannot be
+    /// opened. Subscriptions are at most `staleness_max_ms` old.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
@@ -54,6 +61,7 @@ impl DeliveryPorts {
         let sqs = aws_sdk_sqs::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let kms = aws_sdk_kms::Client::new(&config);
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
         Ok(Self {
             subscriptions: SubscriptionTable::new(
@@ -69,6 +77,10 @@ impl DeliveryPorts {
             events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
             retries_dead_letter: queue("RETRIES_DEAD_LETTER_QUEUE_URL")?,
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            webhook_secrets: WebhookSecretStore::new(
+                kms,
+                optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
+            ),
             targets: Targets::new(policy)?,
         })
     }
@@ -90,6 +102,18 @@ impl Ports for DeliveryPorts {
     async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
         let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
         keys.sign(algorithm, payload).ok_or(OurFault::SigningKey)
+    }
+
+    async fn sign_webhook(
+        &self,
+        secrets: &[&SealedSecret],
+        signing_input: &str,
+    ) -> Result<Vec<Signature>, Unsigned> {
+        let opened = secrets.iter().map(|secret| self.webhook_secrets.open(secret));
+        let opened = try_join_all(opened).await?;
+        let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
+        let by_secrets = opened.iter().map(|key| Signature::V1(key.sign(signing_input)));
+        Ok(by_secrets.chain(keys.sign_webhook(signing_input)).collect())
     }
 
     async fn disable(&self, subscription: &Subscription, ended: Ended) -> bool {

@@ -1,6 +1,7 @@
 //! One attempt and what follows from it, the same for a first attempt and for a later one.
 
 use super::gate::{self, Lesson, Look, Pass};
+use super::signing;
 use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report, Trouble};
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
@@ -9,7 +10,7 @@ use crate::id::DeliveryId;
 use crate::ledger::{Reason, State};
 use crate::limits::QUEUE_DELAY_MAX_S;
 use crate::message::Wakeup;
-use crate::notification::{WebhookHeaders, payload};
+use crate::notification::WebhookHeaders;
 use crate::outcome::{Outcome, Verdict};
 use crate::retry::RetryAfter;
 use crate::subscription::Subscription;
@@ -26,7 +27,7 @@ pub(super) struct Due<'a> {
     pub(super) uncharged: u32,
 }
 
-/// An attempt that was made, or a delivery that is held instead.
+/// An attempt that was made, or a delivery that is held or given up instead.
 pub(super) struct Made {
     pub(super) report: Report,
     /// When its outcome was known.
@@ -57,19 +58,21 @@ pub(super) async fn make(
     let Some(pass) = gate::admit(&key, look, execution).await else {
         return Ok(due.held(ports.now()));
     };
-    let payload = payload(event, subscription, &settings.issuer, &settings.names);
-    let notification = ports.sign(subscription.signing_algorithm, &payload).await?;
+    let headers = WebhookHeaders {
+        id: due.delivery_id(),
+        timestamp: ports.now(),
+        attempt: due.attempt.saturating_add(1),
+    };
+    let notification = match signing::sign(event, subscription, &headers, execution).await? {
+        Ok(notification) => notification,
+        Err(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
+    };
     // The target's time starts here: what our own keys took is not charged to it.
     let started_at = ports.now();
     let deadline = execution
         .invocation
         .attempt_deadline(started_at, subscription.retry.timeout_ms)
         .ok_or(OurFault::OutOfTime)?;
-    let headers = WebhookHeaders {
-        id: due.delivery_id(),
-        timestamp: started_at,
-        attempt: due.attempt.saturating_add(1),
-    };
     let outcome = ports.post(Post { url, notification, headers, deadline }).await;
     Ok(due.made(outcome, Some(pass), started_at, execution))
 }
@@ -104,6 +107,16 @@ impl Due<'_> {
             ended_at: now,
             wait_ms: None,
             pass: None,
+        }
+    }
+
+    /// No attempt: it cannot be signed, and is not sent otherwise.
+    fn unsigned(&self, reason: Reason, pass: Pass, now: Timestamp) -> Made {
+        Made {
+            report: self.report(self.attempt, Disposition::Dead(reason)),
+            ended_at: now,
+            wait_ms: None,
+            pass: Some(pass),
         }
     }
 
@@ -200,10 +213,15 @@ impl Made {
         execution: Execution<'_, impl Ports>,
     ) -> Report {
         let key = BreakerKey::new(&subscription.scope, &subscription.id);
-        let Some(outcome) = self.report.outcome else { return self.report };
-        let Some(pass) = &self.pass else {
-            gate::let_go(&key, execution).await;
-            return self.report;
+        let (outcome, pass) = match (self.report.outcome, &self.pass) {
+            (Some(outcome), Some(pass)) => (outcome, pass),
+            // Held: the breaker goes on as it is.
+            (None, None) => return self.report,
+            // Nothing was tried, so it learns nothing; but nothing it holds can be sent either.
+            (Some(_), None) | (None, Some(_)) => {
+                gate::let_go(&key, execution).await;
+                return self.report;
+            }
         };
         // The row first: should that fail, the breaker opens once more, and the next probe tries
         // again.

@@ -73,6 +73,16 @@ impl Row {
         }
     }
 
+    /// A list of maps.
+    pub(super) fn objects(&mut self, name: &'static str) -> Result<Option<Vec<Self>>, RowProblem> {
+        match self.take(name) {
+            None => Ok(None),
+            Some(value) => serde_json::from_value::<Vec<Map<String, Value>>>(value)
+                .map(|rows| Some(rows.into_iter().map(Self).collect()))
+                .map_err(|_| expected(name, "a list of maps")),
+        }
+    }
+
     /// A whole number within a range; `path` and `words` are for the complaint.
     pub(super) fn number(
         &mut self,

@@ -11,8 +11,10 @@ use super::{State, World};
 pub enum Call {
     /// Reading the subscriptions of a scope.
     Subscriptions,
-    /// Signing a notification.
+    /// Signing a token.
     Sign,
+    /// Signing a standard webhook.
+    SignWebhook,
     /// A POST. No fault is injected: what a target does stands in its script.
     Post,
     /// Disabling a subscription.
@@ -65,6 +67,12 @@ pub enum Call {
     Look,
     /// Making a dead letter pending.
     Revive,
+    /// Looking at the webhook secrets of a row.
+    FindSecrets,
+    /// Making a webhook secret.
+    MakeSecret,
+    /// Writing the webhook secrets of a row.
+    WriteSecrets,
 }
 
 /// What a call is made to.
@@ -78,7 +86,7 @@ pub enum Service {
     Queues,
     /// The table of ingested events.
     Ingested,
-    /// The signing keys.
+    /// The signing keys, and the key of the webhook secrets.
     Keys,
     /// A customer's target.
     Target,
@@ -89,7 +97,11 @@ impl Call {
     #[must_use]
     pub const fn service(self) -> Service {
         match self {
-            Self::Subscriptions | Self::Disable | Self::NoteTrouble => Service::Subscriptions,
+            Self::Subscriptions
+            | Self::Disable
+            | Self::NoteTrouble
+            | Self::FindSecrets
+            | Self::WriteSecrets => Service::Subscriptions,
             Self::Breaker
             | Self::WriteBreaker
             | Self::Record
@@ -109,7 +121,9 @@ impl Call {
                 Service::Queues
             }
             Self::Begin | Self::MarkSent => Service::Ingested,
-            Self::Sign | Self::PublishedKeys => Service::Keys,
+            Self::Sign | Self::SignWebhook | Self::PublishedKeys | Self::MakeSecret => {
+                Service::Keys
+            }
             Self::Post => Service::Target,
         }
     }

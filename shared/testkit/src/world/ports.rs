@@ -3,17 +3,17 @@
 use std::sync::Arc;
 
 use domain::breaker;
-use domain::delivery::{self, Ended, OurFault, Post, Queue, Recorded, Trouble};
+use domain::delivery::{self, Ended, OurFault, Post, Queue, Recorded, Trouble, Unsigned};
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::ledger::{Claim, Lease, LedgerItem, Settlement};
 use domain::message::{Events, QueueMessage, Sent, Unreadable, Wakeup};
-use domain::notification::TYP;
+use domain::notification::{Signature, TYP};
 use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
-use domain::subscription::{Subscription, Subscriptions};
+use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::{Deadline, Timestamp};
 use futures_util::future::join_all;
 
@@ -139,6 +139,14 @@ impl delivery::Ports for World {
             Compact::assemble(input, b"signed by the world")
         };
         self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)
+    }
+
+    async fn sign_webhook(
+        &self,
+        secrets: &[&SealedSecret],
+        signing_input: &str,
+    ) -> Result<Vec<Signature>, Unsigned> {
+        self.sign_webhook_with(secrets, signing_input).await
     }
 
     async fn disable(&self, subscription: &Subscription, _ended: Ended) -> bool {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::delivery::Trouble;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
-use domain::subscription::{Subscription, Subscriptions};
+use domain::subscription::{SecretOwner, Subscription, Subscriptions};
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -68,6 +68,27 @@ impl SubscriptionRows {
             };
             self.read.remove(&key.0);
         }
+    }
+
+    /// Puts an attribute in the place of what it was, where it is that still.
+    pub(super) fn exchange(
+        &mut self,
+        owner: &SecretOwner,
+        name: &str,
+        before: Option<&Value>,
+        after: Option<Value>,
+    ) -> bool {
+        let key = (owner.scope.key(), format!("{SORT_KEY_PREFIX}{}", owner.subscription_id));
+        let is_as_before =
+            |row: &&mut Map<_, _>| row.get(name).filter(|it| !it.is_null()) == before;
+        let row = self.rows.get_mut(&key).filter(is_as_before);
+        let Some(row) = row else { return false };
+        match after {
+            Some(after) => row.insert(name.to_owned(), after),
+            None => row.remove(name),
+        };
+        self.read.remove(&key.0);
+        true
     }
 
     pub(super) fn disabled_at(&self, scope: &Scope, id: &str) -> Option<Timestamp> {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::delivery::Post;
-use domain::notification::WebhookHeaders;
+use domain::notification::{MEDIA_TYPE, WebhookHeaders};
 use domain::outcome::Outcome;
 use domain::retry::RetryAfter;
 use domain::time::{Deadline, Timestamp};
@@ -49,8 +49,12 @@ pub struct Posted {
     pub url: String,
     /// What helps the receiver.
     pub headers: WebhookHeaders,
+    /// The media type of the body.
+    pub media_type: &'static str,
     /// The signed notification.
-    notification: String,
+    pub body: String,
+    /// `webhook-signature`, where there is one.
+    pub signatures: Option<String>,
     /// When the attempt would have been given up.
     pub deadline: Deadline,
     /// What the target did.
@@ -61,15 +65,21 @@ impl Posted {
     /// The payload of the notification.
     #[must_use]
     pub fn payload(&self) -> Value {
-        let payload = self.notification.split('.').nth(1).expect("three parts");
-        let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
+        let payload = if self.media_type == MEDIA_TYPE {
+            let payload = self.body.split('.').nth(1).expect("three parts");
+            URL_SAFE_NO_PAD.decode(payload).expect("base64url")
+        } else {
+            self.body.clone().into_bytes()
+        };
         serde_json::from_slice(&payload).expect("a payload is JSON")
     }
 
-    /// The `jti` of the notification: the event's ID.
+    /// The event's ID: the `jti` of a token, the `id` of a standard webhook.
     #[must_use]
     pub fn jti(&self) -> String {
-        self.payload()["jti"].as_str().expect("a notification has a jti").to_owned()
+        let payload = self.payload();
+        let id = payload["jti"].as_str().or(payload["id"].as_str());
+        id.expect("a notification names its event").to_owned()
     }
 }
 
@@ -153,7 +163,9 @@ impl Targets {
             at: now,
             url,
             headers: post.headers.clone(),
-            notification: post.notification.as_str().to_owned(),
+            media_type: post.notification.media_type(),
+            body: post.notification.as_body().to_owned(),
+            signatures: post.notification.signatures().map(str::to_owned),
             deadline: post.deadline,
             reaction,
         });

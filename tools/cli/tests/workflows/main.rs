@@ -2,6 +2,7 @@
 
 mod dead_letters;
 mod deliveries;
+mod secrets;
 mod stack;
 
 use stack::{Stack, workflows, workflows_with};
@@ -10,7 +11,7 @@ use stack::{Stack, workflows, workflows_with};
 fn help_names_every_command_and_every_exit_code() {
     let said = workflows(&["--help"]);
     assert_eq!(said.code, 0);
-    for text in ["deliveries", "dead-letters", "Exit codes", "Examples", "--local"] {
+    for text in ["deliveries", "dead-letters", "secrets", "Exit codes", "Examples", "--local"] {
         assert!(said.stdout.contains(text), "{text}");
     }
     for command in [
@@ -19,6 +20,8 @@ fn help_names_every_command_and_every_exit_code() {
         ["deliveries", "redrive"],
         ["dead-letters", "list"],
         ["dead-letters", "move-back"],
+        ["secrets", "create"],
+        ["secrets", "rotate"],
     ] {
         let said = workflows(&[command[0], command[1], "--help"]);
         assert_eq!(said.code, 0, "{command:?}");
@@ -40,6 +43,20 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
         (vec!["dead-letters", "list"], "--queue"),
         (vec!["dead-letters", "move-back", "--queue", "events"], "say which"),
         (vec!["dead-letters", "move-back", "--queue", "events", "m1", "--all"], "say which"),
+        (vec!["secrets", "create", "--subscription", "s"], "--property"),
+        (vec!["secrets", "create", "--property", "p"], "--subscription"),
+        (
+            vec!["secrets", "create", "--property", "p", "--client", "c", "--subscription", "s"],
+            "--client",
+        ),
+        (
+            vec!["secrets", "rotate", "--property", "p", "--subscription", "s", "--overlap", "8d"],
+            "at most 7 days",
+        ),
+        (
+            vec!["secrets", "rotate", "--property", "p", "--subscription", "s", "--overlap", "x"],
+            "--overlap",
+        ),
         (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),
     ] {
         let said = workflows(&arguments);

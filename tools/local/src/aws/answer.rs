@@ -48,7 +48,7 @@ impl Refusal {
 pub(super) enum Protocol {
     /// DynamoDB and SQS.
     Json10,
-    /// Secrets Manager.
+    /// Secrets Manager and KMS.
     Json11,
 }
 

@@ -11,6 +11,8 @@ pub enum Service {
     Sqs,
     /// Secrets Manager.
     SecretsManager,
+    /// KMS.
+    Kms,
 }
 
 /// Something that goes wrong until it is cleared.

@@ -17,7 +17,7 @@ pub struct ProvisionError {
     pub reason: String,
 }
 
-/// Creates the tables, the queues and the secrets of a stack. What is there already stays, with
+/// Creates the tables, the queues, the secrets and the keys of a stack. What is there already stays, with
 /// its contents; a queue takes the declared attributes, a secret keeps its value.
 pub(super) async fn provision(services: &Services, stack: &Stack) -> Result<(), ProvisionError> {
     for table in &stack.tables {
@@ -32,6 +32,12 @@ pub(super) async fn provision(services: &Services, stack: &Stack) -> Result<(), 
     }
     for secret in &stack.secrets {
         create_secret(services, secret).await?;
+    }
+    for key in &stack.kms_keys {
+        services.kms.add_key(&key.logical_id);
+    }
+    for alias in &stack.kms_aliases {
+        services.kms.add_alias(&alias.name, &alias.key_id);
     }
     Ok(())
 }

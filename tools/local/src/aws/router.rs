@@ -12,10 +12,10 @@ use super::Services;
 use super::answer::{Protocol, Refusal, response};
 use super::faults::Service;
 
-/// DynamoDB's limit, the highest of the three services.
+/// DynamoDB's limit, the highest of the four services.
 const BODY_MAX_BYTES: usize = 16 * 1024 * 1024;
 
-const SPEAKS: &str = "This endpoint speaks DynamoDB, SQS and Secrets Manager by their JSON \
+const SPEAKS: &str = "This endpoint speaks DynamoDB, SQS, Secrets Manager and KMS by their JSON \
     protocols, which name the operation in the header X-Amz-Target";
 
 /// Every path answers alike: the SDKs post to `/`, some older ones to a queue's path.
@@ -39,7 +39,7 @@ async fn answer(
     };
     let protocol = match service {
         Service::DynamoDb | Service::Sqs => Protocol::Json10,
-        Service::SecretsManager => Protocol::Json11,
+        Service::SecretsManager | Service::Kms => Protocol::Json11,
     };
     if services.faults.is_down(service, operation) {
         let fault = Refusal::unavailable("A fault was switched on for this call.");
@@ -54,6 +54,7 @@ async fn answer(
         Service::SecretsManager => {
             response(protocol, services.secrets.call(operation, &body).await)
         }
+        Service::Kms => response(protocol, services.kms.call(operation, &body)),
     }
 }
 
@@ -64,6 +65,7 @@ fn addressed(target: &str) -> Option<(Service, &str)> {
         "DynamoDB_20120810" | "DynamoDBStreams_20120810" => Service::DynamoDb,
         "AmazonSQS" => Service::Sqs,
         "secretsmanager" => Service::SecretsManager,
+        "TrentService" => Service::Kms,
         _ => return None,
     };
     Some((service, operation))
@@ -72,7 +74,7 @@ fn addressed(target: &str) -> Option<(Service, &str)> {
 fn introduction(services: &Services) -> Response<Body> {
     let body = json!({
         "running": "the local AWS endpoint of Identity Workflows",
-        "speaks": ["DynamoDB_20120810", "AmazonSQS", "secretsmanager"],
+        "speaks": ["DynamoDB_20120810", "AmazonSQS", "secretsmanager", "TrentService"],
         "endpoint": services.account.endpoint_url,
         "region": services.account.region,
         "account": services.account.id,

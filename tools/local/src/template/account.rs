@@ -56,6 +56,19 @@ impl Account {
         self.arn("secretsmanager", &format!("secret:{name}-aBcDeF"))
     }
 
+    /// The ARN of a KMS key. AWS gives keys random IDs; here a key's ID is its logical ID, so that the
+    /// template and the endpoint agree.
+    #[must_use]
+    pub fn kms_key_arn(&self, id: &str) -> String {
+        self.arn("kms", &format!("key/{id}"))
+    }
+
+    /// The ARN of an alias of a KMS key; `alias` begins with `alias/`.
+    #[must_use]
+    pub fn kms_alias_arn(&self, alias: &str) -> String {
+        self.arn("kms", alias)
+    }
+
     fn arn(&self, service: &str, resource: &str) -> String {
         format!("arn:aws:{service}:{}:{}:{resource}", self.region, self.id)
     }

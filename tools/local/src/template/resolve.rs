@@ -9,6 +9,8 @@ use super::yaml::Node;
 pub(super) const QUEUE: &str = "AWS::SQS::Queue";
 pub(super) const TABLE: &str = "AWS::DynamoDB::Table";
 pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
+pub(super) const KMS_KEY: &str = "AWS::KMS::Key";
+pub(super) const KMS_ALIAS: &str = "AWS::KMS::Alias";
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
 
 /// A reference that leads back to itself ends at this depth.
@@ -113,6 +115,7 @@ impl<'a> Resolver<'a> {
             QUEUE => Some("QueueName"),
             TABLE => Some("TableName"),
             SECRET => Some("Name"),
+            KMS_ALIAS => Some("AliasName"),
             FUNCTION => Some("FunctionName"),
             _ => None,
         }
@@ -160,7 +163,9 @@ impl<'a> Resolver<'a> {
         match self.kind(name) {
             Some(QUEUE) => Ok(account.queue_url(&self.physical_name(name)?)),
             Some(SECRET) => Ok(account.secret_arn(&self.physical_name(name)?)),
-            Some(TABLE | FUNCTION) => self.physical_name(name),
+            Some(TABLE | FUNCTION | KMS_ALIAS) => self.physical_name(name),
+            // Keys have no names: its ID is what it is called here.
+            Some(KMS_KEY) => Ok(name.to_owned()),
             _ => self.given(name),
         }
     }
@@ -183,6 +188,7 @@ impl<'a> Resolver<'a> {
             (Some(QUEUE), "QueueName") => name(),
             (Some(QUEUE), "QueueUrl") => Ok(account.queue_url(&name()?)),
             (Some(TABLE), "Arn") => Ok(account.table_arn(&name()?)),
+            (Some(KMS_KEY), "Arn") => Ok(account.kms_key_arn(id)),
             (Some(SECRET), "Id") => Ok(account.secret_arn(&name()?)),
             (Some(FUNCTION), "Arn") => Ok(account.function_arn(&name()?)),
             _ => self.given(&format!("{id}.{attribute}")),

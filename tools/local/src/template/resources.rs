@@ -1,4 +1,4 @@
-//! Queues, tables and secrets, with the values AWS takes where the template is silent.
+//! Queues, tables, secrets and keys, with the values AWS takes where the template is silent.
 
 use super::TemplateError;
 use super::property::Property;
@@ -145,6 +145,22 @@ pub struct Secret {
     pub initial_value: Option<String>,
 }
 
+/// An `AWS::KMS::Key`, of which nothing else is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsKey {
+    /// Logical ID in the template, e.g. `WebhookSecretsKey`; here also the key's ID.
+    pub logical_id: String,
+}
+
+/// An `AWS::KMS::Alias`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KmsAlias {
+    /// Name, e.g. `alias/webhook-secrets`.
+    pub name: String,
+    /// The ID of the key that it stands for.
+    pub key_id: String,
+}
+
 impl std::fmt::Debug for Secret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Secret")
@@ -248,6 +264,18 @@ impl Secret {
             name: root.physical_name()?,
             initial_value: root.text_of("SecretString")?,
         })
+    }
+}
+
+impl KmsKey {
+    pub(super) fn read(root: &Property<'_>) -> Self {
+        Self { logical_id: root.resource().to_owned() }
+    }
+}
+
+impl KmsAlias {
+    pub(super) fn read(root: &Property<'_>) -> Result<Self, TemplateError> {
+        Ok(Self { name: root.physical_name()?, key_id: root.require("TargetKeyId")?.text()? })
     }
 }
 

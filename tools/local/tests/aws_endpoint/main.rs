@@ -5,6 +5,7 @@
 
 mod dynamodb;
 mod endpoint;
+mod kms;
 mod messages;
 mod queues;
 mod secrets;
@@ -48,6 +49,11 @@ Resources:
   SigningKeysSecret:
     Type: AWS::SecretsManager::Secret
     Properties: { Name: signing-keys }
+  WebhookSecretsKey:
+    Type: AWS::KMS::Key
+  WebhookSecretsAlias:
+    Type: AWS::KMS::Alias
+    Properties: { AliasName: alias/webhook-secrets, TargetKeyId: !Ref WebhookSecretsKey }
 ";
 
 /// An endpoint with the template's resources, and a client of each service. The clients sign for
@@ -57,6 +63,7 @@ struct World {
     events_url: String,
     dead_letters_url: String,
     dynamodb: aws_sdk_dynamodb::Client,
+    kms: aws_sdk_kms::Client,
     secrets: aws_sdk_secretsmanager::Client,
     sqs: aws_sdk_sqs::Client,
 }
@@ -78,6 +85,15 @@ impl World {
             dead_letters_url: endpoint.account().queue_url("events-dead-letter"),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws_sdk_dynamodb::Config::builder()
+                    .behavior_version(BehaviorVersion::latest())
+                    .credentials_provider(credentials())
+                    .region(Region::new("eu-west-1"))
+                    .retry_config(RetryConfig::disabled())
+                    .endpoint_url(endpoint.url())
+                    .build(),
+            ),
+            kms: aws_sdk_kms::Client::from_conf(
+                aws_sdk_kms::Config::builder()
                     .behavior_version(BehaviorVersion::latest())
                     .credentials_provider(credentials())
                     .region(Region::new("eu-west-1"))
