@@ -26,7 +26,7 @@ use crate::scope::Scope;
 use crate::subscription::{Subscription, Subscriptions, Unavailable};
 use crate::time::{Deadline, Timestamp};
 
-pub use answer::AnswerRefusal;
+pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
 pub use decision::{Decision, TargetReport};
 pub use request::{Login, LoginRequest};
