@@ -47,6 +47,15 @@ pub struct Targets {
 #[error("the HTTP client for targets could not be built")]
 pub struct NoClient(#[from] reqwest::Error);
 
+/// A document as it was served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// `Content-Type`, where it has one.
+    pub content_type: Option<String>,
+    /// At most 64 KiB.
+    pub body: Vec<u8>,
+}
+
 /// Why a document could not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the document could not be fetched")]
@@ -108,11 +117,18 @@ impl Targets {
         self.read(request, deadline).await
     }
 
-    /// Fetches a small JSON document, such as a key set.
-    pub async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Result<Vec<u8>, NotFetched> {
-        let request = self.client.get(url.url().clone()).header(ACCEPT, "application/json");
+    /// Fetches a small document, such as a key set.
+    pub async fn fetch(
+        &self,
+        url: &GuardedUrl,
+        deadline: Deadline,
+    ) -> Result<Document, NotFetched> {
+        let accepted = "application/jwk-set+json, application/json";
+        let request = self.client.get(url.url().clone()).header(ACCEPT, accepted);
         match self.read(request, deadline).await {
-            Ok(Reply { status, body: Some(body), .. }) if holds_document(status) => Ok(body),
+            Ok(Reply { status, content_type, body: Some(body) }) if holds_document(status) => {
+                Ok(Document { content_type, body })
+            }
             Ok(_) | Err(_) => Err(NotFetched),
         }
     }

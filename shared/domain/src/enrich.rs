@@ -8,6 +8,7 @@
 mod answer;
 mod claims;
 mod decision;
+mod key_memory;
 mod request;
 mod target;
 
@@ -29,6 +30,7 @@ use crate::time::{Deadline, Timestamp};
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
 pub use decision::{Decision, TargetReport};
+pub use key_memory::{Fetched, KeyMemory, KeyStep};
 pub use request::{Login, LoginRequest};
 
 /// What enrich needs from outside. Every call ends at its deadline at the latest.

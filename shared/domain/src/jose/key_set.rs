@@ -36,12 +36,29 @@ pub enum KeySetRefusal {
     /// More than 32 keys.
     #[error("more than {KEY_SET_KEYS_MAX} keys")]
     TooMany,
+    /// Called something else than JSON by whoever serves it.
+    #[error("not served as JSON")]
+    MediaType,
     /// Not `{"keys":[…]}`.
     #[error("not a JWK set: expected an object with an array `keys`")]
     Shape,
 }
 
+/// What a key set is served as (RFC 7517 §8.5); one without a type is let pass.
+const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
+
 impl KeySet {
+    /// Reads a JWK Set as it was served.
+    pub fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, KeySetRefusal> {
+        if let Some(content_type) = content_type {
+            let essence = content_type.split(';').next().unwrap_or_default().trim();
+            if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+                return Err(KeySetRefusal::MediaType);
+            }
+        }
+        Self::parse(bytes)
+    }
+
     /// Reads a JWK Set. Keys of other kinds, private keys, keys for encryption, and keys too weak
     /// to trust are not in the result.
     pub fn parse(bytes: &[u8]) -> Result<Self, KeySetRefusal> {
