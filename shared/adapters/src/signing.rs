@@ -3,24 +3,30 @@
 //! The secret is a private JWK Set (RFC 7517), each key with a member `status`:
 //! `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"…","x":"…","y":"…","d":"…","status":"current"}]}`.
 //! `current` signs; `next` and `previous` are published beside it, so that receivers know a key
-//! before it signs and as long as something signed by it may still be under way.
+//! before it signs and as long as something signed by it may still be under way. Keys with
+//! `"use":"enc"` in the same set are those that others encrypt to (`decryption.rs`).
 
+mod decryption;
 mod store;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::jose::{Algorithm, Compact, signing_input};
+use domain::enrich::NotOpened;
+use domain::jose::{Algorithm, Compact, Sealed, signing_input};
 use domain::notification::TYP;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+
+use decryption::DecryptionKeys;
 
 pub use store::{KeyStore, NoKeys};
 
 /// A set of signing keys. It has no `Debug` and no `Serialize`.
 pub struct SigningKeys {
     current: SigningKey,
+    decryption: DecryptionKeys,
     published: String,
 }
 
@@ -38,6 +44,9 @@ pub enum InvalidKeys {
     /// Not exactly one key has the status `current`.
     #[error("exactly one key must have the status current")]
     Current,
+    /// More than one key to decrypt with has the status `current` for an algorithm.
+    #[error("at most one key for encryption may have the status current for an algorithm")]
+    CurrentDecryption,
     /// Private and public part do not belong together, or are not on the curve.
     #[error("a key's private and public part do not belong together")]
     Pair,
@@ -99,13 +108,23 @@ enum Sig {
 
 #[derive(Serialize)]
 struct PublicSet {
-    keys: Vec<PublicKey>,
+    keys: Vec<Published>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Published {
+    Signing(PublicKey),
+    Encryption(serde_json::Value),
 }
 
 impl SigningKeys {
     /// Reads the secret.
     pub fn parse(secret: &str) -> Result<Self, InvalidKeys> {
-        let set: PrivateSet = serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
+        let mut set: serde_json::Value =
+            serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
+        let decryption = DecryptionKeys::take(&mut set)?;
+        let set: PrivateSet = serde_json::from_value(set).map_err(|_| InvalidKeys::Shape)?;
         let mut current = None;
         for key in &set.keys {
             let pair = key.pair()?;
@@ -116,10 +135,12 @@ impl SigningKeys {
                 }
             }
         }
-        let keys = set.keys.into_iter().map(|key| key.public).collect();
+        let signing = set.keys.into_iter().map(|key| Published::Signing(key.public));
+        let others = decryption.published().iter().cloned().map(Published::Encryption);
+        let keys = signing.chain(others).collect();
         let published =
             serde_json::to_string(&PublicSet { keys }).map_err(|_| InvalidKeys::Shape)?;
-        Ok(Self { current: current.ok_or(InvalidKeys::Current)?, published })
+        Ok(Self { current: current.ok_or(InvalidKeys::Current)?, decryption, published })
     }
 
     /// A new secret with one key, to be put into the secret store.
@@ -152,6 +173,21 @@ impl SigningKeys {
             status: Status::Current,
         };
         serde_json::to_string(&serde_json::json!({ "keys": [key] })).expect("strings serialise")
+    }
+
+    /// A private JWK to be added to the `keys` of a secret, for others to encrypt to.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::generate`].
+    #[must_use]
+    pub fn generate_for_encryption() -> String {
+        decryption::generate().to_string()
+    }
+
+    /// Opens what is encrypted to one of these keys.
+    pub fn open(&self, sealed: Sealed) -> Result<Vec<u8>, NotOpened> {
+        self.decryption.open(sealed)
     }
 
     /// The public keys as a JWK Set: what `/.well-known/jwks.json` answers.

@@ -20,7 +20,7 @@ use futures_util::future::join_all;
 use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
-use crate::jose::{Algorithm, Compact, KeySet};
+use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::ENRICH_RESERVE_MS;
 use crate::notification::{Issuer, WebhookHeaders};
 use crate::scope::Scope;
@@ -58,6 +58,13 @@ pub trait Ports: Sync {
 
     /// Asks a target and reads its whole reply.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Unavailable>> + Send;
+
+    /// Opens an answer that is encrypted to one of our keys.
+    fn open(
+        &self,
+        sealed: Sealed,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Vec<u8>, NotOpened>> + Send;
 
     /// The key set behind a URL, fetched or remembered; fetched again, within reason, when it does
     /// not hold the key that is looked for.
@@ -109,6 +116,17 @@ pub struct NoSubscriptions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no signing key")]
 pub struct NoSigningKey;
+
+/// Why an encrypted answer was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// We have no key for this algorithm, or could not read it in time. Our own fault.
+    #[error("there is no key to decrypt with")]
+    NoKey,
+    /// It is not encrypted to a key of ours, or is not what was encrypted any more.
+    #[error("it does not open with our keys")]
+    Refused,
+}
 
 /// A target's key set could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -3,6 +3,7 @@
 //! [`Signer`] is a target that holds a key; [`question`] is what its answers must fit. What signs
 //! here is the cryptographic library itself, none of the code that verifies.
 
+mod sealer;
 mod signer;
 
 use domain::enrich::Expected;
@@ -11,6 +12,7 @@ use domain::subscription::{AnswerRules, Binding, KeySource};
 use domain::time::Timestamp;
 use serde_json::{Value, json};
 
+pub use sealer::seal;
 pub use signer::{Signer, token_of};
 
 /// When the answers are judged, in seconds since the epoch: 2026-11-23T10:00:00Z.
@@ -40,6 +42,7 @@ pub fn rules(algorithm: Algorithm, jwks: &Value) -> AnswerRules {
         keys: KeySource::Pinned(keys),
         algorithm,
         binding: Binding::Required,
+        encryption: None,
     }
 }
 

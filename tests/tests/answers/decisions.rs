@@ -3,13 +3,14 @@
 
 use std::sync::{Arc, Mutex};
 
+use adapters::signing::SigningKeys;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
-    self, Decision, LoginRequest, NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply,
-    Settings, WantedKey,
+    self, Decision, LoginRequest, NoKeySet, NoSigningKey, NoSubscriptions, NotOpened, Ports,
+    Question, Reply, Settings, WantedKey,
 };
 use domain::event_type::EventTypeNames;
-use domain::jose::{Algorithm, Compact, KeySet, signing_input};
+use domain::jose::{Algorithm, Compact, KeySet, Sealed, signing_input};
 use domain::notification::Issuer;
 use domain::scope::Scope;
 use domain::subscription::{Action, Subscriptions, Unavailable};
@@ -22,19 +23,21 @@ use super::{Target, targets};
 const NOW: Timestamp = Timestamp::from_ms(NOW_S * 1_000);
 
 /// An outside in which one target answers every login like this.
-struct Outside<'a> {
-    row: Map<String, Value>,
+pub(crate) struct Outside<'a> {
+    pub(crate) row: Map<String, Value>,
     status: u16,
     content_type: Option<&'a str>,
-    body: Option<Vec<u8>>,
+    pub(crate) body: Option<Vec<u8>>,
     key_set: Result<KeySet, NoKeySet>,
+    /// What is encrypted to us is opened with these.
+    pub(crate) ours: Option<&'a SigningKeys>,
     /// The deadlines of the questions that were asked.
     asked: Mutex<Vec<Deadline>>,
 }
 
 impl Outside<'_> {
     /// A target with this source of keys that says nothing wrong.
-    fn of(target: &Target, keys: &Keys, on_unavailable: Action) -> Self {
+    pub(crate) fn of(target: &Target, keys: &Keys, on_unavailable: Action) -> Self {
         let alg = target.signer.algorithm().as_str();
         let mut response = json!({"issuer": ISSUER, "alg": alg});
         match keys {
@@ -50,10 +53,10 @@ impl Outside<'_> {
         let key_set = KeySet::from_json(&target.signer.jwks()).map_err(|_| NoKeySet);
         let body = Some(target.good().into_bytes());
         let (content_type, asked) = (Some("application/jwt"), Mutex::default());
-        Self { row, status: 200, content_type, body, key_set, asked }
+        Self { row, status: 200, content_type, body, key_set, ours: None, asked }
     }
 
-    async fn decide(&self) -> Decision {
+    pub(crate) async fn decide(&self) -> Decision {
         self.decide_by(None).await.expect("a login")
     }
 
@@ -76,12 +79,13 @@ impl Outside<'_> {
 
 /// Where the target's keys come from.
 #[derive(Clone, Copy, Debug)]
-enum Keys {
+pub(crate) enum Keys {
     Pinned,
     Fetched(&'static str),
 }
 
-const SOURCES: [Keys; 2] = [Keys::Pinned, Keys::Fetched("https://system.example.com/jwks.json")];
+pub(crate) const SOURCES: [Keys; 2] =
+    [Keys::Pinned, Keys::Fetched("https://system.example.com/jwks.json")];
 
 impl Ports for Outside<'_> {
     fn now(&self) -> Timestamp {
@@ -114,6 +118,10 @@ impl Ports for Outside<'_> {
         self.asked.lock().expect("no panic while asking").push(question.deadline);
         let content_type = self.content_type.map(str::to_owned);
         Ok(Reply { status: self.status, content_type, body: self.body.clone() })
+    }
+
+    async fn open(&self, sealed: Sealed, _: Deadline) -> Result<Vec<u8>, NotOpened> {
+        self.ours.ok_or(NotOpened::NoKey)?.open(sealed)
     }
 
     async fn key_set(
@@ -179,7 +187,7 @@ async fn a55_to_a78_what_does_not_verify_is_a_block_whatever_the_policy_says() {
     }
 }
 
-fn is_blocked(decision: &Decision, code: &str) {
+pub(crate) fn is_blocked(decision: &Decision, code: &str) {
     assert_eq!(decision.action, Action::Block, "{code}");
     assert!(decision.custom_claims.is_empty(), "{code}");
     let outcome = format!("response_invalid:{code}");

@@ -5,6 +5,7 @@
 mod bodies;
 mod claims;
 mod decisions;
+mod encrypted;
 mod headers;
 mod keys;
 mod members;

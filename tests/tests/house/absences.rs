@@ -138,6 +138,10 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("shared/adapters/src/http_api.rs", "HttpRequest"),
         ("shared/adapters/src/signing.rs", "SigningKeys"),
         ("shared/adapters/src/signing.rs", "PrivateKey"),
+        ("shared/adapters/src/signing/decryption.rs", "DecryptionKeys"),
+        ("shared/adapters/src/signing/decryption.rs", "DecryptionKey"),
+        ("shared/adapters/src/signing/decryption.rs", "Private"),
+        ("shared/domain/src/jose/sealed.rs", "Sealed"),
     ] {
         let text = read(file);
         let declared = [

@@ -92,7 +92,11 @@ enum Command {
         file: PathBuf,
     },
     /// Print a new set of signing keys (a private JWK set) for the deployed stack's secret
-    GenerateKeys,
+    GenerateKeys {
+        /// Print a key to be added to such a set, for targets to encrypt their answers to
+        #[arg(long)]
+        for_encryption: bool,
+    },
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -122,8 +126,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
     start_log()?;
     match &arguments.command {
         Some(Command::Invoke { function, file }) => invoke(*function, file).await,
-        Some(Command::GenerateKeys) => {
-            writeln!(std::io::stdout(), "{}", SigningKeys::generate())?;
+        Some(Command::GenerateKeys { for_encryption }) => {
+            let keys = if *for_encryption {
+                SigningKeys::generate_for_encryption()
+            } else {
+                SigningKeys::generate()
+            };
+            writeln!(std::io::stdout(), "{keys}")?;
             Ok(ExitCode::SUCCESS)
         }
         None => serve(&arguments).await,

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::Claims;
 use super::claims;
-use crate::jose::{HeaderRefusal, Key, KeySet, Unverified};
+use crate::jose::{HeaderRefusal, Key, KeyEncryption, KeySet, SealRefusal, Sealed, Unverified};
 use crate::json::{Object, Pointer, Problems, Text};
 use crate::limits::{
     ANSWER_EXPIRY_SKEW_MAX_S, ANSWER_IAT_SKEW_MAX_S, ANSWER_LIFETIME_MAX_S, JSON_DEPTH_MAX,
@@ -50,9 +50,16 @@ pub enum AnswerRefusal {
     /// Another media type than a JWT's, or no text.
     #[error("content_type")]
     ContentType,
-    /// Not a compact JWS.
+    /// Not a compact JWS; where the subscription says that answers are encrypted, not one in a
+    /// compact JWE.
     #[error("token")]
     Token,
+    /// In the clear, though the subscription says that answers are encrypted.
+    #[error("unencrypted")]
+    Unencrypted,
+    /// Encrypted to a key that is not ours, or spoilt since.
+    #[error("encryption")]
+    Encryption,
     /// A header parameter that would choose how the token is verified.
     #[error("header")]
     Header,
@@ -109,8 +116,8 @@ const MEDIA_TYPES: [&str; 5] = [
     "text/plain",
 ];
 
-/// Judges a reply with the keys at hand: what [`run`](super::run) does with one, less the fetching
-/// of keys.
+/// Judges a reply in the clear with the keys at hand: what [`run`](super::run) does with one, less
+/// the fetching of keys.
 pub fn judge(
     body: &[u8],
     content_type: Option<&str>,
@@ -129,16 +136,7 @@ pub(super) fn token<'a>(
     content_type: Option<&str>,
     rules: &AnswerRules,
 ) -> Result<Unverified<'a>, AnswerRefusal> {
-    if body.len() > REPLY_BYTES_MAX {
-        return Err(AnswerRefusal::TooLarge);
-    }
-    if let Some(content_type) = content_type {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-            return Err(AnswerRefusal::ContentType);
-        }
-    }
-    let text = std::str::from_utf8(body).map_err(|_| AnswerRefusal::Token)?;
+    let text = text(body, content_type)?;
     let token = Unverified::parse(text, &TYPES).map_err(|refusal| match refusal {
         HeaderRefusal::Parts | HeaderRefusal::Header => AnswerRefusal::Token,
         HeaderRefusal::Parameter => AnswerRefusal::Header,
@@ -148,6 +146,35 @@ pub(super) fn token<'a>(
         return Err(AnswerRefusal::Algorithm);
     }
     Ok(token)
+}
+
+/// Reads a reply that should be encrypted, as far as that goes without a key. What is in it is then
+/// a token like any other.
+pub(super) fn sealed(
+    body: &[u8],
+    content_type: Option<&str>,
+    encryption: KeyEncryption,
+) -> Result<Sealed, AnswerRefusal> {
+    Sealed::parse(text(body, content_type)?, encryption).map_err(|refusal| match refusal {
+        SealRefusal::Clear => AnswerRefusal::Unencrypted,
+        SealRefusal::Parts | SealRefusal::Header => AnswerRefusal::Token,
+        SealRefusal::Parameter => AnswerRefusal::Header,
+        SealRefusal::Algorithm => AnswerRefusal::Algorithm,
+        SealRefusal::Type => AnswerRefusal::Type,
+    })
+}
+
+fn text<'a>(body: &'a [u8], content_type: Option<&str>) -> Result<&'a str, AnswerRefusal> {
+    if body.len() > REPLY_BYTES_MAX {
+        return Err(AnswerRefusal::TooLarge);
+    }
+    if let Some(content_type) = content_type {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+            return Err(AnswerRefusal::ContentType);
+        }
+    }
+    std::str::from_utf8(body).map_err(|_| AnswerRefusal::Token)
 }
 
 /// Verifies the token and everything it says.

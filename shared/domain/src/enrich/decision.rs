@@ -117,6 +117,12 @@ impl Decision {
                 self.reasons.push(outcome.clone());
                 (WITHOUT_KNOWING, outcome)
             }
+            Voice::Unopened => {
+                self.degraded = true;
+                let outcome = "decryption_key_unavailable".to_owned();
+                self.reasons.push(outcome.clone());
+                (WITHOUT_KNOWING, outcome)
+            }
             Voice::Spoilt(why) => {
                 let outcome = format!("response_invalid:{why}");
                 self.reasons.push(outcome.clone());

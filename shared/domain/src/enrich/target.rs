@@ -1,7 +1,7 @@
 //! One target's part in a decision: asked, heard, and judged, or absent for a reason.
 
 use super::answer::{self, Answer, Expected};
-use super::{AnswerRefusal, Ports, Question, Settings, WantedKey};
+use super::{AnswerRefusal, NotOpened, Ports, Question, Settings, WantedKey};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
@@ -32,6 +32,8 @@ pub(super) enum Voice {
     /// Nobody was asked, because we had no key to sign the question with. That is no fault of the
     /// target's, and its policy does not speak for us.
     Unasked,
+    /// An answer that may be right, but that we had no key to open with. As [`Self::Unasked`].
+    Unopened,
 }
 
 /// Why there is no proven answer.
@@ -39,6 +41,16 @@ enum Trouble {
     Unavailable(Unavailable),
     Refused(AnswerRefusal),
     NoSigningKey,
+    NoDecryptionKey,
+}
+
+impl From<NotOpened> for Trouble {
+    fn from(why: NotOpened) -> Self {
+        match why {
+            NotOpened::NoKey => Self::NoDecryptionKey,
+            NotOpened::Refused => Self::Refused(AnswerRefusal::Encryption),
+        }
+    }
 }
 
 impl From<Unavailable> for Trouble {
@@ -69,6 +81,7 @@ pub(super) async fn ask(
     let voice = match heard {
         Err(Trouble::Refused(why)) => Voice::Spoilt(why),
         Err(Trouble::NoSigningKey) => Voice::Unasked,
+        Err(Trouble::NoDecryptionKey) => Voice::Unopened,
         Ok(_) if late => silent(Unavailable::Timeout, policy),
         Ok(answer) => Voice::Answered(answer),
         Err(Trouble::Unavailable(why)) => silent(why, policy),
@@ -114,7 +127,18 @@ async fn try_ask(
     }
     let body = reply.body.ok_or(AnswerRefusal::TooLarge)?;
     let rules = &policy.answer;
-    let token = answer::token(&body, reply.content_type.as_deref(), rules)?;
+    let media_type = reply.content_type.as_deref();
+    let opened = match rules.encryption {
+        None => None,
+        Some(encryption) => {
+            let sealed = answer::sealed(&body, media_type, encryption)?;
+            Some(ports.open(sealed, deadline).await?)
+        }
+    };
+    let token = match &opened {
+        None => answer::token(&body, media_type, rules)?,
+        Some(opened) => answer::token(opened, None, rules)?,
+    };
     let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
     let key = find_key(rules, wanted, deadline, settings, ports).await?;
     let expected = Expected {
