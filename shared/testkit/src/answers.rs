@@ -3,6 +3,9 @@
 //! [`Signer`] is a target that holds a key; [`question`] is what its answers must fit. What signs
 //! here is the cryptographic library itself, none of the code that verifies.
 
+pub mod fuzz;
+pub mod mutator;
+pub mod oracle;
 mod sealer;
 mod signer;
 

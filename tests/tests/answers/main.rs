@@ -6,6 +6,7 @@ mod bodies;
 mod claims;
 mod decisions;
 mod encrypted;
+mod fuzz;
 mod headers;
 mod keys;
 mod members;

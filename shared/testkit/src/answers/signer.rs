@@ -100,7 +100,13 @@ impl Signer {
     /// Any header over any payload, signed as they are.
     #[must_use]
     pub fn sign_text(&self, header: &str, payload: &[u8]) -> String {
-        let input = format!("{}.{}", encode(header.as_bytes()), encode(payload));
+        self.sign_octets(header.as_bytes(), payload)
+    }
+
+    /// As [`Self::sign_text`], of a header that need not be text.
+    #[must_use]
+    pub fn sign_octets(&self, header: &[u8], payload: &[u8]) -> String {
+        let input = format!("{}.{}", encode(header), encode(payload));
         let signature = self.sign_input(input.as_bytes());
         format!("{input}.{}", encode(&signature))
     }
