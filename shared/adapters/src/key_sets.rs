@@ -1,28 +1,21 @@
 //! Targets' key sets, fetched through the egress guard and remembered.
 //!
-//! Fresh for ten minutes; one fetch at a time for a URL; an unknown `kid` fetches again at most
-//! every 30 seconds; when the fetch fails, what we have serves for up to an hour.
+//! When to fetch is [`KeyMemory`]'s to say. Here is that there is one fetch at a time for a URL,
+//! whoever waits for it: it runs on its own, with a time limit of its own, so that it is not cut
+//! off with the login that began it, and a login waits for it no longer than its own deadline.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::egress::GuardedUrl;
-use domain::enrich::WantedKey;
+use domain::enrich::{Fetched, KeyMemory, KeyStep, WantedKey};
 use domain::jose::KeySet;
+use domain::limits::{KEY_SET_FETCH_MS, KEY_SETS_REMEMBERED_MAX};
 use domain::time::{Deadline, Timestamp};
+use tokio::sync::watch;
 
 use crate::clock::{self, within};
 use crate::targets::Targets;
-
-const FRESH_MS: u64 = 10 * 60 * 1_000;
-const REFETCH_MS: u64 = 30 * 1_000;
-const STALE_IF_ERROR_MS: u64 = 60 * 60 * 1_000;
-
-/// How long a refetch may take while the keys we have would do.
-const REFRESH_PATIENCE_MS: u64 = 300;
-
-/// Key sets remembered at once. Beyond it the memory starts anew.
-const URLS_MAX: usize = 500;
 
 /// A key set could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -32,52 +25,25 @@ pub struct NotHad;
 /// The key sets of all targets, by URL.
 pub struct KeySets {
     targets: Targets,
-    urls: Mutex<HashMap<String, Slot>>,
+    urls: Mutex<HashMap<String, Arc<Slot>>>,
 }
 
-type Slot = Arc<tokio::sync::Mutex<Memory>>;
+/// What is known of one URL. Never locked while anything is waited for.
+#[derive(Default)]
+struct Slot(Mutex<State>);
 
 #[derive(Default)]
-struct Memory {
-    read: Option<(Timestamp, Arc<KeySet>)>,
-    asked_at: Option<Timestamp>,
+struct State {
+    memory: KeyMemory,
+    /// Closes when the fetch that is under way has ended.
+    ended: Option<watch::Receiver<()>>,
 }
 
-/// What is to be done about a wanted key, given what is remembered.
-#[derive(Debug, PartialEq, Eq)]
-enum Step {
-    Use,
-    Fetch,
-    GiveUp,
-}
-
-impl Memory {
-    fn has_key(&self, wanted: WantedKey<'_>) -> bool {
-        self.read
-            .as_ref()
-            .is_some_and(|(_, keys)| keys.find(wanted.kid, wanted.algorithm).is_some())
-    }
-
-    fn step(&self, wanted: WantedKey<'_>, now: Timestamp) -> Step {
-        let asked_lately =
-            self.asked_at.is_some_and(|at| now >= at && now.since_ms(at) < REFETCH_MS);
-        match &self.read {
-            Some((at, _)) => {
-                let is_fresh = now >= *at && now.since_ms(*at) < FRESH_MS;
-                if asked_lately || (is_fresh && self.has_key(wanted)) {
-                    Step::Use
-                } else {
-                    Step::Fetch
-                }
-            }
-            // A key set that could not be had is asked for again by the next login but one second
-            // later at the earliest: it must not stay unknown for half a minute.
-            None => match self.asked_at {
-                Some(at) if now >= at && now.since_ms(at) < 1_000 => Step::GiveUp,
-                _ => Step::Fetch,
-            },
-        }
-    }
+/// When a fetch began, for whoever waits for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Begun {
+    Earlier,
+    Now,
 }
 
 impl KeySets {
@@ -95,77 +61,80 @@ impl KeySets {
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NotHad> {
         let slot = self.slot(url.url().as_str());
-        let mut memory = within(deadline, slot.lock()).await.ok_or(NotHad)?;
-        let now = clock::now();
-        match memory.step(wanted, now) {
-            Step::Use => {}
-            Step::GiveUp => return Err(NotHad),
-            Step::Fetch => {
-                // With keys that would do, a host that hangs must not cost the login its time;
-                // without, a fetch that only our own deadline cut off says nothing about the host.
-                let has_key = memory.has_key(wanted);
-                let patience =
-                    Deadline::at(now.plus_ms(deadline.left_ms(now).min(REFRESH_PATIENCE_MS)));
-                let until = if has_key { patience } else { deadline };
-                let fetched = self.fetch(url, until).await;
-                if has_key || fetched.is_some() || until.left_ms(clock::now()) > 0 {
-                    memory.asked_at = Some(clock::now());
+        let mut fetched = Fetched::Before;
+        let mut has_waited = false;
+        loop {
+            let (mut ended, until) = {
+                let mut state = slot.state();
+                match state.memory.step(wanted, fetched, clock::now(), deadline) {
+                    KeyStep::Use(keys) => return Ok(keys),
+                    KeyStep::GiveUp => return Err(NotHad),
+                    KeyStep::Fetch(until) => {
+                        let (ended, begun) = self.join(&slot, &mut state, url, wanted);
+                        // Whatever is under way after the first wait has begun during it.
+                        if begun == Begun::Now || has_waited {
+                            fetched = Fetched::Since;
+                        }
+                        (ended, until)
+                    }
                 }
-                if let Some(keys) = fetched {
-                    memory.read = Some((now, Arc::new(keys)));
-                }
+            };
+            has_waited = true;
+            // An error says that the fetch has ended, which is what is waited for.
+            if within(until, ended.changed()).await.is_none() {
+                return slot.state().memory.make_do(wanted, clock::now()).ok_or(NotHad);
             }
-        }
-        match &memory.read {
-            Some((at, keys)) if now.since_ms(*at) < STALE_IF_ERROR_MS => Ok(Arc::clone(keys)),
-            _ => Err(NotHad),
         }
     }
 
-    fn slot(&self, url: &str) -> Slot {
+    /// Joins the fetch that is under way, or begins one.
+    fn join(
+        &self,
+        slot: &Arc<Slot>,
+        state: &mut State,
+        url: &GuardedUrl,
+        wanted: WantedKey<'_>,
+    ) -> (watch::Receiver<()>, Begun) {
+        let begun_at = clock::now();
+        let is_open = |ended: &&watch::Receiver<()>| ended.has_changed().is_ok();
+        if let Some(ended) = state.ended.as_ref().filter(is_open)
+            && state.memory.is_under_way(begun_at)
+        {
+            return (ended.clone(), Begun::Earlier);
+        }
+        state.memory.begin(wanted, begun_at);
+        let (ending, ended) = watch::channel(());
+        state.ended = Some(ended.clone());
+        let (targets, url, slot) = (self.targets.clone(), url.clone(), Arc::clone(slot));
+        tokio::spawn(async move {
+            let fetched = fetch(&targets, &url, begun_at).await;
+            slot.state().memory.end(fetched, begun_at, clock::now());
+            drop(ending);
+        });
+        (ended, Begun::Now)
+    }
+
+    fn slot(&self, url: &str) -> Arc<Slot> {
         let mut urls = self.urls.lock().unwrap_or_else(PoisonError::into_inner);
-        if urls.len() >= URLS_MAX && !urls.contains_key(url) {
+        if urls.len() >= KEY_SETS_REMEMBERED_MAX && !urls.contains_key(url) {
             urls.clear();
         }
         Arc::clone(urls.entry(url.to_owned()).or_default())
     }
+}
 
-    async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Option<KeySet> {
-        let document = self.targets.fetch(url, deadline).await.ok()?;
-        KeySet::parse(&document)
-            .inspect_err(|error| tracing::warn!(%url, %error, "a target's key set is refused"))
-            .ok()
+impl Slot {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use domain::jose::Algorithm;
-
-    fn memory(read_at_ms: Option<u64>, asked_at_ms: Option<u64>) -> Memory {
-        let keys = br#"{"keys":[{"kty":"EC","crv":"P-256","kid":"known",
-            "x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU",
-            "y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
-        let keys = Arc::new(KeySet::parse(keys).expect("a key set"));
-        Memory {
-            read: read_at_ms.map(|at| (Timestamp::from_ms(at), keys)),
-            asked_at: asked_at_ms.map(Timestamp::from_ms),
-        }
-    }
-
-    #[test]
-    fn a_key_set_is_fetched_when_it_must_and_not_more_often_than_it_may() {
-        let known = WantedKey { kid: Some("known"), algorithm: Algorithm::Es256 };
-        let unknown = WantedKey { kid: Some("new"), algorithm: Algorithm::Es256 };
-        let at = |ms| Timestamp::from_ms(ms);
-        assert_eq!(memory(None, None).step(known, at(0)), Step::Fetch);
-        assert_eq!(memory(None, Some(0)).step(known, at(999)), Step::GiveUp);
-        assert_eq!(memory(None, Some(0)).step(known, at(1_000)), Step::Fetch);
-        let fetched = memory(Some(0), Some(0));
-        assert_eq!(fetched.step(known, at(FRESH_MS - 1)), Step::Use);
-        assert_eq!(fetched.step(known, at(FRESH_MS)), Step::Fetch);
-        assert_eq!(fetched.step(unknown, at(REFETCH_MS - 1)), Step::Use);
-        assert_eq!(fetched.step(unknown, at(REFETCH_MS)), Step::Fetch);
-    }
+async fn fetch(targets: &Targets, url: &GuardedUrl, begun_at: Timestamp) -> Option<KeySet> {
+    let deadline = Deadline::at(begun_at.plus_ms(KEY_SET_FETCH_MS));
+    let document = targets.fetch(url, deadline).await.ok()?;
+    KeySet::receive(document.content_type.as_deref(), &document.body)
+        .inspect_err(|error| {
+            tracing::warn!(%url, %error, "a target's key set is refused");
+        })
+        .ok()
 }

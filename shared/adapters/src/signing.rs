@@ -6,17 +6,21 @@
 //! `current` signs; `next` and `previous` are published beside it, so that receivers know a key
 //! before it signs and as long as something signed by it may still be under way. A standard webhook
 //! carries the signatures of the current and the previous Ed25519 key, because its receivers hold
-//! one key and look nothing up.
+//! one key and look nothing up. Keys with `"use":"enc"` in the same set are those that others
+//! encrypt to (`decryption.rs`).
 
+mod decryption;
 mod jwk;
 mod store;
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
-use domain::jose::{Algorithm, Compact, signing_input};
+use domain::enrich::NotOpened;
+use domain::jose::{Algorithm, Compact, Sealed, signing_input};
 use domain::notification::{Signature, TYP};
 use serde::{Deserialize, Serialize};
 
+use decryption::DecryptionKeys;
 use jwk::{Pair, PrivateKey, PublicKey, Status};
 pub use store::{KeyStore, NoKeys};
 
@@ -25,6 +29,7 @@ pub struct SigningKeys {
     es256: SigningKey<EcdsaKeyPair>,
     ed25519: Option<SigningKey<Ed25519KeyPair>>,
     ed25519_previous: Vec<Ed25519KeyPair>,
+    decryption: DecryptionKeys,
     published: String,
 }
 
@@ -44,6 +49,9 @@ pub enum InvalidKeys {
     /// No ES256 key has the status `current`, or two of one algorithm have.
     #[error("exactly one ES256 key, and at most one EdDSA key, must have the status current")]
     Current,
+    /// More than one key to decrypt with has the status `current` for an algorithm.
+    #[error("at most one key for encryption may have the status current for an algorithm")]
+    CurrentDecryption,
     /// Private and public part do not belong together, or are not on the curve.
     #[error("a key's private and public part do not belong together")]
     Pair,
@@ -56,13 +64,23 @@ struct PrivateSet {
 
 #[derive(Serialize)]
 struct PublicSet {
-    keys: Vec<PublicKey>,
+    keys: Vec<Published>,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Published {
+    Signing(PublicKey),
+    Encryption(serde_json::Value),
 }
 
 impl SigningKeys {
     /// Reads the secret.
     pub fn parse(secret: &str) -> Result<Self, InvalidKeys> {
-        let set: PrivateSet = serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
+        let mut set: serde_json::Value =
+            serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
+        let decryption = DecryptionKeys::take(&mut set)?;
+        let set: PrivateSet = serde_json::from_value(set).map_err(|_| InvalidKeys::Shape)?;
         let (mut es256, mut ed25519, mut ed25519_previous) = (None, None, Vec::new());
         for key in &set.keys {
             let kid = key.public.kid.clone();
@@ -84,11 +102,13 @@ impl SigningKeys {
                 return Err(InvalidKeys::Current);
             }
         }
-        let keys = set.keys.into_iter().map(|key| key.public).collect();
+        let signing = set.keys.into_iter().map(|key| Published::Signing(key.public));
+        let others = decryption.published().iter().cloned().map(Published::Encryption);
+        let keys = signing.chain(others).collect();
         let published =
             serde_json::to_string(&PublicSet { keys }).map_err(|_| InvalidKeys::Shape)?;
         let es256 = es256.ok_or(InvalidKeys::Current)?;
-        Ok(Self { es256, ed25519, ed25519_previous, published })
+        Ok(Self { es256, ed25519, ed25519_previous, decryption, published })
     }
 
     /// A new secret with a key for ES256 and one for Ed25519, to be put into the secret store.
@@ -100,6 +120,21 @@ impl SigningKeys {
     pub fn generate() -> String {
         let keys = vec![PrivateKey::generate_es256(), PrivateKey::generate_ed25519()];
         serde_json::to_string(&PrivateSet { keys }).expect("strings serialise")
+    }
+
+    /// A private JWK to be added to the `keys` of a secret, for others to encrypt to.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::generate`].
+    #[must_use]
+    pub fn generate_for_encryption() -> String {
+        decryption::generate().to_string()
+    }
+
+    /// Opens what is encrypted to one of these keys.
+    pub fn open(&self, sealed: Sealed) -> Result<Vec<u8>, NotOpened> {
+        self.decryption.open(sealed)
     }
 
     /// The public keys as a JWK Set: what `/.well-known/jwks.json` answers.

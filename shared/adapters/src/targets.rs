@@ -41,6 +41,15 @@ pub struct Targets {
     client: Arc<Client>,
 }
 
+/// A document as it was served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Document {
+    /// `Content-Type`, where it has one.
+    pub content_type: Option<String>,
+    /// At most 64 KiB.
+    pub body: Vec<u8>,
+}
+
 /// Why a document could not be fetched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the document could not be fetched")]
@@ -99,13 +108,21 @@ impl Targets {
         }
     }
 
-    /// Fetches a small JSON document, such as a key set.
-    pub async fn fetch(&self, url: &GuardedUrl, deadline: Deadline) -> Result<Vec<u8>, NotFetched> {
-        let headers = own_headers("application/json");
+    /// Fetches a small document, such as a key set.
+    pub async fn fetch(
+        &self,
+        url: &GuardedUrl,
+        deadline: Deadline,
+    ) -> Result<Document, NotFetched> {
+        let headers = own_headers("application/jwk-set+json, application/json");
         let message = Message { method: Method::GET, headers, body: Bytes::new() };
         let whole = async { read(self.client.send(url, message, Connection::Kept).await?).await };
         match within(deadline, whole).await {
-            Some(Ok(Reply { status, body: Some(body), .. })) if holds_document(status) => Ok(body),
+            Some(Ok(Reply { status, content_type, body: Some(body) }))
+                if holds_document(status) =>
+            {
+                Ok(Document { content_type, body })
+            }
             Some(Ok(_) | Err(_)) | None => Err(NotFetched),
         }
     }

@@ -13,6 +13,7 @@ mod answer;
 mod claims;
 mod decision;
 mod gate;
+mod key_memory;
 mod memory;
 mod race;
 mod receipt;
@@ -28,16 +29,17 @@ use std::sync::Arc;
 use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
-use crate::jose::{Algorithm, Compact, KeySet};
+use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, WebhookHeaders};
 use crate::scope::Scope;
 use crate::subscription::Subscriptions;
 use crate::time::{Deadline, Timestamp};
 
-pub use answer::AnswerRefusal;
+pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
 pub use decision::Decision;
+pub use key_memory::{Fetched, KeyMemory, KeyStep};
 pub use memory::Memory;
 pub use receipt::{Freshness, Source, TargetReport};
 pub use request::{Login, LoginRequest};
@@ -67,6 +69,13 @@ pub trait Ports: Sync {
 
     /// Asks a target and reads its whole reply. Asks once: whether to ask again is decided here.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Silence>> + Send;
+
+    /// Opens an answer that is encrypted to one of our keys.
+    fn open(
+        &self,
+        sealed: Sealed,
+        deadline: Deadline,
+    ) -> impl Future<Output = Result<Vec<u8>, NotOpened>> + Send;
 
     /// The key set behind a URL, fetched or remembered; fetched again, within reason, when it does
     /// not hold the key that is looked for.
@@ -143,6 +152,17 @@ pub struct NoSubscriptions;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there is no signing key")]
 pub struct NoSigningKey;
+
+/// Why an encrypted answer was not opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotOpened {
+    /// We have no key for this algorithm, or could not read it in time. Our own fault.
+    #[error("there is no key to decrypt with")]
+    NoKey,
+    /// It is not encrypted to a key of ours, or is not what was encrypted any more.
+    #[error("it does not open with our keys")]
+    Refused,
+}
 
 /// A target's key set could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

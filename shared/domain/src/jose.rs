@@ -6,11 +6,13 @@
 
 mod compact;
 mod key_set;
+mod sealed;
 
 use std::fmt;
 
 pub use compact::{Compact, HeaderRefusal, Unverified, signing_input};
 pub use key_set::{Key, KeySet, KeySetRefusal};
+pub use sealed::{CONTENT_ENCRYPTION, KeyEncryption, SealRefusal, Sealed, SealedKey, concat_kdf};
 
 /// The signature algorithms we know (RFC 7518 §3.1, RFC 8037 §3.1). No symmetric ones, no `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

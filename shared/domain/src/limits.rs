@@ -214,6 +214,23 @@ pub const KEPT_CONNECTIONS_MAX: usize = 512;
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 /// See [`KEY_SET_BYTES_MAX`].
 pub const KEY_SET_KEYS_MAX: usize = 32;
+/// How long a fetched key set is used without looking again: how long a key that its target has
+/// withdrawn goes on to count.
+pub const KEY_SET_FRESH_MS: u64 = 10 * 60 * 1_000;
+/// How often an unknown `kid`, or a host that fails while there are keys at hand, has a key set
+/// fetched again.
+pub const KEY_SET_REFETCH_MS: u64 = 30 * 1_000;
+/// How long a key set serves while it cannot be fetched again.
+pub const KEY_SET_STALE_MS: u64 = 60 * 60 * 1_000;
+/// How long a failed fetch is remembered where there are no keys at hand: long enough that the
+/// logins of one second do not each ask a host that is down.
+pub const KEY_SET_FIRST_RETRY_MS: u64 = 1_000;
+/// How long a login waits for a newer key set while the one at hand would do.
+pub const KEY_SET_PATIENCE_MS: u64 = 300;
+/// One fetch. It goes on when the login that began it has gone, so that the next one finds keys.
+pub const KEY_SET_FETCH_MS: u64 = 2_000;
+/// Key sets that an execution environment remembers at once.
+pub const KEY_SETS_REMEMBERED_MAX: usize = 500;
 
 /// A login's budget when neither caller nor subscription says less: inside Entra's 2 s and Okta's 3 s.
 pub const ENRICH_BUDGET_DEFAULT_MS: u32 = 1_500;
@@ -313,3 +330,6 @@ const _: () = assert!(
     "a probe that just missed the recovery, and the breaker open once more"
 );
 const _: () = assert!(ENRICH_RETRY_LEFT_MIN_MS < ENRICH_BUDGET_MIN_MS as u64);
+const _: () = assert!(KEY_SET_FRESH_MS < KEY_SET_STALE_MS);
+const _: () = assert!(KEY_SET_REFETCH_MS < KEY_SET_FRESH_MS);
+const _: () = assert!(KEY_SET_PATIENCE_MS < ENRICH_BUDGET_DEFAULT_MS as u64 / 2);

@@ -61,6 +61,13 @@ impl Reply {
         Self { status, headers: HeaderMap::new(), body: Bytes::new(), gate: None }
     }
 
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.status = StatusCode::from_u16(status).expect("an HTTP status");
+        self
+    }
+
     /// The same with a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {

@@ -1,7 +1,7 @@
 //! The receiver, posted to by the real client for targets.
 
 use adapters::clock;
-use adapters::targets::Targets;
+use adapters::targets::{Document, Targets};
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::jose::{Algorithm, Compact, signing_input};
@@ -90,5 +90,6 @@ async fn a_reply_has_the_body_of_its_script() {
     let targets = Targets::new(POLICY).expect("a client");
     let url = GuardedUrl::judge(&receiver.url("/keys"), POLICY).expect("a loopback URL");
     let fetched = targets.fetch(&url, Deadline::at(clock::now().plus_ms(20_000))).await;
-    assert_eq!(fetched, Ok(br#"{"keys":[]}"#.to_vec()));
+    let document = Document { content_type: None, body: br#"{"keys":[]}"#.to_vec() };
+    assert_eq!(fetched, Ok(document));
 }

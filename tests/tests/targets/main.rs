@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use adapters::clock;
-use adapters::targets::{NotFetched, Targets};
+use adapters::targets::{Document, NotFetched, Targets};
 use domain::delivery::Post;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{Connection, Question};
@@ -276,8 +276,9 @@ async fn a44_replies_are_read_up_to_64_kib_and_never_decompressed() {
 #[tokio::test]
 async fn a_document_is_fetched_only_with_200() {
     let targets = Targets::new(LOOPBACK).expect("a client");
-    let good = Evil::start(http("200 OK", "", "{}"), Then::Close).await;
-    assert_eq!(targets.fetch(&good.url(), within_ms(10_000)).await, Ok(b"{}".to_vec()));
+    let good = Evil::start(http("200 OK", "content-type: text/x\r\n", "{}"), Then::Close).await;
+    let document = Document { content_type: Some("text/x".to_owned()), body: b"{}".to_vec() };
+    assert_eq!(targets.fetch(&good.url(), within_ms(10_000)).await, Ok(document));
     for status in ["204 No Content", "302 Found", "404 Not Found", "500 Error"] {
         let bad = Evil::start(http(status, "", ""), Then::Close).await;
         assert_eq!(targets.fetch(&bad.url(), within_ms(10_000)).await, Err(NotFetched), "{status}");

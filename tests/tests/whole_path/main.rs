@@ -1,6 +1,7 @@
 //! Whole paths: real HTTP, the SQS and DynamoDB protocols, the deployed handlers, a target that
 //! verifies every signature. One stack a test, on ports of its own.
 
+mod answers;
 mod outages;
 mod platforms;
 mod refusals;

@@ -184,14 +184,15 @@ async fn a_login_request_of_any_bad_kind_is_refused_and_no_target_is_asked() {
 #[tokio::test]
 async fn a80_a_caller_s_deadline_shortens_a_login_s_time_and_never_lengthens_it() {
     let stack = Stack::start().await;
-    // The subscriptions are known by then: what is left of the time may be too short to read them.
-    stack.post_json("/v1/enrich/login", &login(&json!({}))).await;
     let mut news = stack.local.target().news();
     for past in [json!(0), json!(1_795_428_000), json!("1999-12-31T23:59:59Z")] {
         let answer = stack.post_json("/v1/enrich/login", &login(&json!({"deadline": past}))).await;
         assert_eq!(answer.status, 200, "{past}");
         assert_eq!(answer.body["action"], "challenge", "{past}");
-        assert_eq!(answer.body["reasons"], json!(["timeout"]), "{past}");
+        // Nobody is asked; in the little time that is left, the policy may not even be found.
+        let reasons = [json!(["timeout"]), json!(["subscriptions_unavailable"])];
+        assert!(reasons.contains(&answer.body["reasons"]), "{past}: {}", answer.body);
+        assert_eq!(answer.body["degraded"], true, "{past}");
         assert_eq!(answer.body["custom_claims"], json!({}), "{past}");
     }
     assert!(news.try_recv().is_err(), "a target was asked after the deadline");

@@ -98,7 +98,11 @@ enum Command {
         which: Which,
     },
     /// Print a new set of signing keys (a private JWK set) for the deployed stack's secret
-    GenerateKeys,
+    GenerateKeys {
+        /// Print a key to be added to such a set, for targets to encrypt their answers to
+        #[arg(long)]
+        for_encryption: bool,
+    },
 }
 
 /// A demo that is played by itself.
@@ -138,8 +142,13 @@ async fn run(arguments: Arguments) -> Result<ExitCode, Failure> {
         Some(Command::Demo { which: Which::EnrichFaults }) => {
             enrich_faults(Console::new(arguments.quiet)).await
         }
-        Some(Command::GenerateKeys) => {
-            writeln!(std::io::stdout(), "{}", SigningKeys::generate())?;
+        Some(Command::GenerateKeys { for_encryption }) => {
+            let keys = if *for_encryption {
+                SigningKeys::generate_for_encryption()
+            } else {
+                SigningKeys::generate()
+            };
+            writeln!(std::io::stdout(), "{keys}")?;
             Ok(ExitCode::SUCCESS)
         }
         None => serve(&arguments).await,

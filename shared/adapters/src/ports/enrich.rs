@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
-    NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, Silence, WantedKey,
+    NoKeySet, NoSigningKey, NoSubscriptions, NotOpened, Ports, Question, Reply, Silence, WantedKey,
 };
 use domain::event_type::EventTypeNames;
-use domain::jose::{Algorithm, Compact, KeySet};
+use domain::jose::{Algorithm, Compact, KeySet, Sealed};
 use domain::scope::Scope;
 use domain::subscription::Subscriptions;
 use domain::time::{Deadline, Timestamp};
@@ -87,6 +87,11 @@ impl Ports for EnrichPorts {
 
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {
         self.targets.ask(question).await
+    }
+
+    async fn open(&self, sealed: Sealed, deadline: Deadline) -> Result<Vec<u8>, NotOpened> {
+        let keys = within(deadline, self.keys.keys()).await.and_then(Result::ok);
+        keys.ok_or(NotOpened::NoKey)?.open(sealed)
     }
 
     async fn key_set(

@@ -143,6 +143,12 @@ impl Material {
     }
 }
 
+/// The name of a key on P-256 by its content.
+pub(super) fn thumbprint_of_p256(x: &str, y: &str) -> String {
+    let (x, y) = (x.to_owned(), y.to_owned());
+    Material::P256 { crv: P256::P256, alg: Es256::ES256, x, y }.thumbprint()
+}
+
 /// 32 octets, as all members of these keys have.
 fn octets(text: &str) -> Result<Vec<u8>, InvalidKeys> {
     let octets = URL_SAFE_NO_PAD.decode(text).map_err(|_| InvalidKeys::Shape)?;

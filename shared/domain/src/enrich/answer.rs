@@ -2,35 +2,43 @@
 //!
 //! Stricter than the JOSE library beneath it, which lets pass a missing or listed `iss`, a `crit`
 //! it does not understand, any `typ`, and a claim given twice. Pure: keys and time are arguments.
+//!
+//! An ECDSA signature can be turned into a second one over the same message by whoever sees it
+//! (`s` and `n - s` are both right, RFC 7518 §3.4 asks for neither). Nothing here may therefore go
+//! by a token's bytes, for example to see a repetition; what was signed is the same.
 
 use serde_json::value::RawValue;
 
 use super::Claims;
 use super::claims;
-use crate::jose::{HeaderRefusal, Key, Unverified};
+use crate::jose::{HeaderRefusal, Key, KeyEncryption, KeySet, SealRefusal, Sealed, Unverified};
 use crate::json::{Object, Pointer, Problems, Text};
 use crate::limits::{
     ANSWER_EXPIRY_SKEW_MAX_S, ANSWER_IAT_SKEW_MAX_S, ANSWER_LIFETIME_MAX_S, JSON_DEPTH_MAX,
+    REPLY_BYTES_MAX,
 };
 use crate::subscription::{Action, AnswerRules, Binding};
 use crate::time::Timestamp;
 
-/// What a target says, proven.
-pub(super) struct Answer {
-    pub(super) action: Action,
-    pub(super) claims: Claims,
+/// What a target says, proven. No `Debug`: it holds claims.
+pub struct Answer {
+    /// What the login is told to do.
+    pub action: Action,
+    /// Claims for the user's tokens.
+    pub claims: Claims,
 }
 
-/// What an answer must fit: the question it answers.
+/// What an answer must fit: the question it answers. No `Debug`: it names a user.
 #[derive(Clone, Copy)]
-pub(super) struct Expected<'a> {
+pub struct Expected<'a> {
     /// The question's `jti`.
-    pub(super) jti: &'a str,
+    pub jti: &'a str,
     /// The user it was about.
-    pub(super) sub: Option<&'a str>,
+    pub sub: Option<&'a str>,
     /// Us: the question's `iss`.
-    pub(super) audience: &'a str,
-    pub(super) now: Timestamp,
+    pub audience: &'a str,
+    /// When the answer is judged.
+    pub now: Timestamp,
 }
 
 /// Why an answer counts as a block. The code is what decisions and logs show.
@@ -42,9 +50,16 @@ pub enum AnswerRefusal {
     /// Another media type than a JWT's, or no text.
     #[error("content_type")]
     ContentType,
-    /// Not a compact JWS.
+    /// Not a compact JWS; where the subscription says that answers are encrypted, not one in a
+    /// compact JWE.
     #[error("token")]
     Token,
+    /// In the clear, though the subscription says that answers are encrypted.
+    #[error("unencrypted")]
+    Unencrypted,
+    /// Encrypted to a key that is not ours, or spoilt since.
+    #[error("encryption")]
+    Encryption,
     /// A header parameter that would choose how the token is verified.
     #[error("header")]
     Header,
@@ -101,19 +116,27 @@ const MEDIA_TYPES: [&str; 5] = [
     "text/plain",
 ];
 
+/// Judges a reply in the clear with the keys at hand: what [`run`](super::run) does with one, less
+/// the fetching of keys.
+pub fn judge(
+    body: &[u8],
+    content_type: Option<&str>,
+    rules: &AnswerRules,
+    keys: &KeySet,
+    expected: Expected<'_>,
+) -> Result<Answer, AnswerRefusal> {
+    let token = token(body, content_type, rules)?;
+    let key = keys.find(token.kid.as_deref(), rules.algorithm).ok_or(AnswerRefusal::Key)?;
+    verify(token, key, rules, expected)
+}
+
 /// Reads the token out of a reply, as far as that goes without a key.
 pub(super) fn token<'a>(
     body: &'a [u8],
     content_type: Option<&str>,
     rules: &AnswerRules,
 ) -> Result<Unverified<'a>, AnswerRefusal> {
-    if let Some(content_type) = content_type {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-            return Err(AnswerRefusal::ContentType);
-        }
-    }
-    let text = std::str::from_utf8(body).map_err(|_| AnswerRefusal::Token)?;
+    let text = text(body, content_type)?;
     let token = Unverified::parse(text, &TYPES).map_err(|refusal| match refusal {
         HeaderRefusal::Parts | HeaderRefusal::Header => AnswerRefusal::Token,
         HeaderRefusal::Parameter => AnswerRefusal::Header,
@@ -123,6 +146,35 @@ pub(super) fn token<'a>(
         return Err(AnswerRefusal::Algorithm);
     }
     Ok(token)
+}
+
+/// Reads a reply that should be encrypted, as far as that goes without a key. What is in it is then
+/// a token like any other.
+pub(super) fn sealed(
+    body: &[u8],
+    content_type: Option<&str>,
+    encryption: KeyEncryption,
+) -> Result<Sealed, AnswerRefusal> {
+    Sealed::parse(text(body, content_type)?, encryption).map_err(|refusal| match refusal {
+        SealRefusal::Clear => AnswerRefusal::Unencrypted,
+        SealRefusal::Parts | SealRefusal::Header => AnswerRefusal::Token,
+        SealRefusal::Parameter => AnswerRefusal::Header,
+        SealRefusal::Algorithm => AnswerRefusal::Algorithm,
+        SealRefusal::Type => AnswerRefusal::Type,
+    })
+}
+
+fn text<'a>(body: &'a [u8], content_type: Option<&str>) -> Result<&'a str, AnswerRefusal> {
+    if body.len() > REPLY_BYTES_MAX {
+        return Err(AnswerRefusal::TooLarge);
+    }
+    if let Some(content_type) = content_type {
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+            return Err(AnswerRefusal::ContentType);
+        }
+    }
+    std::str::from_utf8(body).map_err(|_| AnswerRefusal::Token)
 }
 
 /// Verifies the token and everything it says.
@@ -195,15 +247,18 @@ fn check_times(claims: &mut Object<'_>, now: Timestamp) -> Result<(), AnswerRefu
 }
 
 /// `jti` or `txn` repeats the question's `jti`. When that is not required, a target may use both
-/// for its own purposes.
+/// for its own purposes, but strings they are (RFC 7519 §4.1.7, RFC 8417 §2.2).
 fn check_binding(
     claims: &mut Object<'_>,
     binding: Binding,
     jti: &str,
 ) -> Result<(), AnswerRefusal> {
-    let names = |value: Option<Option<String>>| value.flatten().as_deref() == Some(jti);
-    let by_jti = names(string(claims, "jti"));
-    let by_txn = names(string(claims, "txn"));
+    let mut names = |name: &str| match string(claims, name) {
+        None => Ok(false),
+        Some(None) => Err(AnswerRefusal::Binding),
+        Some(Some(value)) => Ok(value == jti),
+    };
+    let (by_jti, by_txn) = (names("jti")?, names("txn")?);
     match binding {
         Binding::Optional => Ok(()),
         Binding::Required if by_jti || by_txn => Ok(()),
@@ -217,6 +272,3 @@ fn names_only(aud: &RawValue, audience: &str) -> bool {
     let listed: Option<[String; 1]> = serde_json::from_str(aud.get()).ok();
     one.or(listed.map(|[only]| only)).as_deref() == Some(audience)
 }
-
-#[cfg(test)]
-mod tests;

@@ -88,8 +88,10 @@ fn is_name(name: &str) -> bool {
         && name.bytes().all(is_rest)
 }
 
+/// Compared as a careless reader would: trimmed, and folded by way of the capitals, so that `ſ`,
+/// the long s, is an `s` and the Kelvin sign a `k`.
 fn is_reserved(name: &str) -> bool {
-    let name = name.trim().to_lowercase();
+    let name = name.trim().to_uppercase().to_lowercase();
     RESERVED.contains(&name.as_str())
 }
 
@@ -111,11 +113,15 @@ fn read_scalar(value: Value) -> Option<ClaimValue> {
     }
 }
 
-/// No control characters, and nothing that turns the direction of what follows.
+/// No control characters, no line ends of any kind, and nothing that turns the direction of what
+/// follows (all of Unicode's `Bidi_Control`).
 fn is_plain_text(text: &str) -> bool {
     let is_misleading = |c: char| {
         c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+            || matches!(
+                c,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            )
     };
     text.len() <= CLAIM_STRING_BYTES_MAX && !text.chars().any(is_misleading)
 }
@@ -148,11 +154,27 @@ mod tests {
                 Some(AnswerRefusal::ReservedClaim)
             );
         }
-        for name in ["SUB", "sub ", " Sub", r"s\u0075b"] {
+        for name in [
+            "SUB",
+            "sub ",
+            " Sub",
+            r"s\u0075b",
+            "ſub",
+            r"\u017fub",
+            "auth_tIme",
+            "to\u{212a}en_use",
+            "\u{a0}sub\u{2003}",
+            r"sub\t\n",
+        ] {
             let refused = refusal(&format!(r#"{{"{name}":"x"}}"#));
             assert_eq!(refused, Some(AnswerRefusal::ReservedClaim), "{name}");
         }
-        assert_eq!(refusal(r#"{"ſub":"x"}"#), Some(AnswerRefusal::Claims));
+        // What only looks like a reserved name is no name at all.
+        for name in ["ｓｕｂ", "su\u{200b}b", "ѕub", "sub\u{feff}", r"sub\u0000", "su\u{301}b"]
+        {
+            let refused = refusal(&format!(r#"{{"{name}":"x"}}"#));
+            assert_eq!(refused, Some(AnswerRefusal::Claims), "{name}");
+        }
     }
 
     #[test]
@@ -171,6 +193,9 @@ mod tests {
             r#"{"k":18446744073709551615}"#,
             r#"{"k":"\u0000"}"#,
             r#"{"k":"\u202egnp"}"#,
+            r#"{"k":"\u061cgnp"}"#,
+            r#"{"k":["a","\u2066gnp"]}"#,
+            r#"{"k":"one\u2028two"}"#,
             r#"{"__proto__":"x"}"#,
             r#"{"":"x"}"#,
             r#"{"1a":"x"}"#,

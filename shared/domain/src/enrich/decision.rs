@@ -116,6 +116,7 @@ impl Decision {
                 self.reasons.push(why.as_str().to_owned());
             }
             Voice::NoSigningKey => self.fall_back(receipt::NO_SIGNING_KEY),
+            Voice::NotOpened => self.fall_back(receipt::NO_DECRYPTION_KEY),
             Voice::Abandoned => {}
         }
         self.action = action.map_or(self.action, |action| self.action.max(action));

@@ -18,7 +18,7 @@ pub struct TargetReport {
     /// Which subscription.
     pub subscription_id: SubscriptionId,
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
-    /// `status`, `breaker_open`, `key_set`, `response_invalid:<what>`, `signing_key_unavailable`; or,
+    /// `status`, `breaker_open`, `key_set`, `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`; or,
     /// when a block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
@@ -96,6 +96,7 @@ impl TargetReport {
             },
             Voice::Silent(why, _) => (why.as_str().to_owned(), Some(Source::Policy)),
             Voice::NoSigningKey => (NO_SIGNING_KEY.to_owned(), Some(Source::Fallback)),
+            Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
@@ -119,6 +120,9 @@ impl TargetReport {
 
 /// The code of our having no key to sign a question with.
 pub(super) const NO_SIGNING_KEY: &str = "signing_key_unavailable";
+
+/// The code of our having no key to open an answer with.
+pub(super) const NO_DECRYPTION_KEY: &str = "decryption_key_unavailable";
 
 /// The code of an answer that does not verify.
 pub(super) fn invalid(why: AnswerRefusal) -> String {
@@ -168,6 +172,11 @@ pub(super) fn because(heard: &Heard) -> String {
         }
         Voice::NoSigningKey => {
             format!("{id} was not asked, since our signing key could not be had: a challenge")
+        }
+        Voice::NotOpened => {
+            format!(
+                "the answer of {id}'s target is encrypted, and our key could not be had: a challenge"
+            )
         }
         Voice::Abandoned => format!("{id} was not waited for"),
     }

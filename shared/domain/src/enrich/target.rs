@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::answer::{self, Answer, Expected};
 use super::gate::Lesson;
 use super::{
-    AnswerRefusal, Connection, Execution, Ports, Question, Reply, Settings, Silence, WantedKey,
+    AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
+    WantedKey,
 };
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
@@ -49,6 +50,8 @@ pub(super) enum Voice {
     /// It was not asked, because we had no key to sign the question with. That is no fault of the
     /// target's, and its policy does not speak for us.
     NoSigningKey,
+    /// An answer that may be right, but that we had no key to open with. As [`Self::NoSigningKey`].
+    NotOpened,
     /// A block was certain before it was heard.
     Abandoned,
 }
@@ -65,7 +68,7 @@ impl Voice {
                 Err(_) => Some(Action::Block),
             },
             Self::Silent(_, action) => Some(*action),
-            Self::NoSigningKey => Some(WITHOUT_KNOWING),
+            Self::NoSigningKey | Self::NotOpened => Some(WITHOUT_KNOWING),
             Self::Abandoned => None,
         }
     }
@@ -76,6 +79,16 @@ enum Trouble {
     Unavailable(Unavailable),
     Refused(AnswerRefusal),
     NoSigningKey,
+    NoDecryptionKey,
+}
+
+impl From<NotOpened> for Trouble {
+    fn from(why: NotOpened) -> Self {
+        match why {
+            NotOpened::NoKey => Self::NoDecryptionKey,
+            NotOpened::Refused => Self::Refused(AnswerRefusal::Encryption),
+        }
+    }
 }
 
 impl From<Unavailable> for Trouble {
@@ -135,6 +148,7 @@ impl<'a> Target<'a> {
         let voice = match said {
             Err(Trouble::Unavailable(why)) => self.silent(why),
             Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
+            Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
         };
@@ -282,7 +296,18 @@ impl<'a> Target<'a> {
         }
         let body = reply.body.as_ref().ok_or(AnswerRefusal::TooLarge)?;
         let rules = &self.policy.answer;
-        let token = answer::token(body, reply.content_type.as_deref(), rules)?;
+        let media_type = reply.content_type.as_deref();
+        let opened = match rules.encryption {
+            None => None,
+            Some(encryption) => {
+                let sealed = answer::sealed(body, media_type, encryption)?;
+                Some(ports.open(sealed, self.deadline).await?)
+            }
+        };
+        let token = match &opened {
+            None => answer::token(body, media_type, rules)?,
+            Some(opened) => answer::token(opened, None, rules)?,
+        };
         let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
         let key = find_key(rules, wanted, self.deadline, settings, ports).await?;
         let expected = Expected {

@@ -107,14 +107,15 @@ impl<'a> Unverified<'a> {
         if REFUSED.iter().any(|name| object.take_member(name).is_some()) {
             return Err(HeaderRefusal::Parameter);
         }
-        let algorithm =
-            object.take_str("alg", &mut problems).and_then(|name| Algorithm::parse(&name));
-        let kid = object.take_str("kid", &mut problems).map(std::borrow::Cow::into_owned);
-        let typ = object.take_str("typ", &mut problems);
-        if !problems.is_empty() {
-            return Err(HeaderRefusal::Header);
-        }
-        if let Some(typ) = typ {
+        let mut string = |name: &str| {
+            let value: Option<String> =
+                object.take_member(name).map(|raw| serde_json::from_str(raw.get())).transpose()?;
+            Ok(value)
+        };
+        let malformed = |_: serde_json::Error| HeaderRefusal::Header;
+        let algorithm = string("alg").map_err(malformed)?.and_then(|name| Algorithm::parse(&name));
+        let kid = string("kid").map_err(malformed)?;
+        if let Some(typ) = string("typ").map_err(malformed)? {
             let typ = typ.to_ascii_lowercase();
             let typ = typ.strip_prefix("application/").unwrap_or(&typ);
             if !types.contains(&typ) {
@@ -204,7 +205,17 @@ mod tests {
         for good in [r#"{"alg":"ES256"}"#, r#"{"typ":"JWT"}"#, r#"{"typ":"application/jwt"}"#] {
             assert_eq!(refusal(&token(good)), None, "{good}");
         }
-        for header in ["[]", "{", r#"{"alg":"ES256","alg":"none"}"#, r#"{"alg":["ES256"]}"#] {
+        for header in [
+            "[]",
+            "{",
+            r#"{"alg":"ES256","alg":"none"}"#,
+            r#"{"alg":["ES256"]}"#,
+            r#"{"alg":null}"#,
+            r#"{"alg":"ES256","kid":null}"#,
+            r#"{"alg":"ES256","kid":7}"#,
+            r#"{"alg":"ES256","typ":null}"#,
+            r#"{"alg":"ES256","typ":["JWT"]}"#,
+        ] {
             assert_eq!(refusal(&token(header)), Some(HeaderRefusal::Header), "{header}");
         }
         for bad in [

@@ -2,6 +2,12 @@
 
 use std::sync::Arc;
 
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ED25519, ParsedPublicKey,
+    VerificationAlgorithm,
+};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
@@ -30,12 +36,29 @@ pub enum KeySetRefusal {
     /// More than 32 keys.
     #[error("more than {KEY_SET_KEYS_MAX} keys")]
     TooMany,
+    /// Called something else than JSON by whoever serves it.
+    #[error("not served as JSON")]
+    MediaType,
     /// Not `{"keys":[…]}`.
     #[error("not a JWK set: expected an object with an array `keys`")]
     Shape,
 }
 
+/// What a key set is served as (RFC 7517 §8.5); one without a type is let pass.
+const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
+
 impl KeySet {
+    /// Reads a JWK Set as it was served.
+    pub fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, KeySetRefusal> {
+        if let Some(content_type) = content_type {
+            let essence = content_type.split(';').next().unwrap_or_default().trim();
+            if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
+                return Err(KeySetRefusal::MediaType);
+            }
+        }
+        Self::parse(bytes)
+    }
+
     /// Reads a JWK Set. Keys of other kinds, private keys, keys for encryption, and keys too weak
     /// to trust are not in the result.
     pub fn parse(bytes: &[u8]) -> Result<Self, KeySetRefusal> {
@@ -90,7 +113,7 @@ impl Key {
     /// subscription's registered algorithm decides which.
     fn all_of(jwk: &Map<String, Value>) -> Vec<Self> {
         let text = |name| jwk.get(name).and_then(Value::as_str);
-        let is_private = jwk.contains_key("d") || jwk.contains_key("k");
+        let is_private = PRIVATE.iter().any(|member| jwk.contains_key(*member));
         let is_for_encryption = jwk.get("use").is_some_and(|usage| usage != "sig");
         let may_verify = jwk.get("key_ops").is_none_or(|operations| {
             operations.as_array().is_some_and(|list| list.iter().any(|op| op == "verify"))
@@ -99,8 +122,12 @@ impl Key {
             return Vec::new();
         }
         let (algorithms, key): (&[Algorithm], _) = match (text("kty"), text("crv")) {
-            (Some("EC"), Some("P-256")) => (&[Algorithm::Es256], point(jwk, 32)),
-            (Some("EC"), Some("P-384")) => (&[Algorithm::Es384], point(jwk, 48)),
+            (Some("EC"), Some("P-256")) => {
+                (&[Algorithm::Es256], point(jwk, 32, &ECDSA_P256_SHA256_FIXED))
+            }
+            (Some("EC"), Some("P-384")) => {
+                (&[Algorithm::Es384], point(jwk, 48, &ECDSA_P384_SHA384_FIXED))
+            }
             (Some("OKP"), Some("Ed25519")) => (&[Algorithm::EdDsa], edwards(jwk)),
             (Some("RSA"), _) => (&[Algorithm::Rs256, Algorithm::Ps256], rsa(jwk)),
             _ => return Vec::new(),
@@ -110,38 +137,81 @@ impl Key {
             None => true,
             Some(name) => *name == algorithm.as_str(),
         };
+        if jwk.get("kid").is_some_and(|kid| !kid.is_string()) {
+            return Vec::new();
+        }
         let kid = text("kid").map(str::to_owned);
         let serve = |&algorithm| Self { kid: kid.clone(), algorithm, material: Arc::clone(&key) };
         algorithms.iter().filter(is_its_own).map(serve).collect()
     }
 }
 
+/// Members that only a private or a symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1). Whose
+/// private key is in a public key set has no secret any more.
+const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+
 /// The octets of a JWK member in canonical base64url (RFC 7518 §2).
 fn octets(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
-    use base64::Engine as _;
-    let text = jwk.get(name)?.as_str()?;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok()
+    URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok()
 }
 
-/// A point of full length (RFC 7518 §6.2.1.2). Whether it lies on the curve, the cryptographic
-/// library checks at every verification.
-fn point(jwk: &Map<String, Value>, coordinate_bytes: usize) -> Option<DecodingKey> {
+/// A point of full length (RFC 7518 §6.2.1.2) that lies on its curve.
+fn point(
+    jwk: &Map<String, Value>,
+    coordinate_bytes: usize,
+    curve: &'static dyn VerificationAlgorithm,
+) -> Option<DecodingKey> {
     let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
     if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
         return None;
     }
+    // SEC 1 §2.3.3: 0x04, then both coordinates.
+    ParsedPublicKey::new(curve, [&[4], x.as_slice(), &y].concat()).ok()?;
     DecodingKey::from_ec_components(jwk.get("x")?.as_str()?, jwk.get("y")?.as_str()?).ok()
 }
 
+/// A point on the curve whose order is not small: under one of those eight, signatures can be made
+/// that fit any message.
 fn edwards(jwk: &Map<String, Value>) -> Option<DecodingKey> {
-    let x = octets(jwk, "x")?;
-    if x.len() != 32 {
+    let x: [u8; 32] = octets(jwk, "x")?.try_into().ok()?;
+    ParsedPublicKey::new(&ED25519, x).ok()?;
+    let mut y = x;
+    y[31] &= 0x7f;
+    if SMALL_ORDER.contains(&y) {
         return None;
     }
     DecodingKey::from_ed_components(jwk.get("x")?.as_str()?).ok()
 }
 
-/// 2,048 to 8,192 bits, and an exponent that no one attacks: 65,537 or larger, odd.
+/// The `y` of the points of small order of edwards25519, the sign of `x` left out, and in the ways
+/// it can be written: 0, 1, `p - 1`, `p`, `p + 1`, and the two of order 8.
+const SMALL_ORDER: [[u8; 32]; 7] = [
+    near_p(0x00, 0x00, 0x00),
+    near_p(0x01, 0x00, 0x00),
+    near_p(0xec, 0xff, 0x7f),
+    near_p(0xed, 0xff, 0x7f),
+    near_p(0xee, 0xff, 0x7f),
+    [
+        0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef, 0x98,
+        0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88, 0x6d, 0x53,
+        0xfc, 0x05,
+    ],
+    [
+        0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10, 0x67,
+        0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77, 0x92, 0xac,
+        0x03, 0x7a,
+    ],
+];
+
+/// A little-endian number by its first, its inner and its last octets.
+const fn near_p(first: u8, inner: u8, last: u8) -> [u8; 32] {
+    let mut octets = [inner; 32];
+    octets[0] = first;
+    octets[31] = last;
+    octets
+}
+
+/// 2,048 to 8,192 bits, odd, and an exponent that no one attacks: 65,537 or larger, odd.
 fn rsa(jwk: &Map<String, Value>) -> Option<DecodingKey> {
     let (modulus, exponent) = (octets(jwk, "n")?, octets(jwk, "e")?);
     let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
@@ -150,6 +220,7 @@ fn rsa(jwk: &Map<String, Value>) -> Option<DecodingKey> {
         .try_fold(0u64, |value, octet| Some(value.checked_mul(256)? + u64::from(*octet)))?;
     let is_sound = (2_048..=8_192).contains(&bits)
         && modulus.first() != Some(&0)
+        && modulus.last()? % 2 == 1
         && (65_537..1 << 32).contains(&exponent)
         && exponent % 2 == 1;
     is_sound.then(|| DecodingKey::from_rsa_raw_components(&modulus, &minimal(exponent)))
@@ -173,12 +244,12 @@ mod tests {
 
     #[test]
     fn a71_keys_that_cannot_be_trusted_are_passed_over() {
-        let n = |bytes: usize| {
-            base64::Engine::encode(
-                &base64::engine::general_purpose::URL_SAFE_NO_PAD,
-                vec![0xb5; bytes],
-            )
-        };
+        let n = |bytes: usize| URL_SAFE_NO_PAD.encode(vec![0xb5; bytes]);
+        let even = URL_SAFE_NO_PAD.encode(vec![0xb4; 256]);
+        let zeros = URL_SAFE_NO_PAD.encode([0; 32]);
+        // The identity, with the sign that it cannot have.
+        let mut identity = SMALL_ORDER[1];
+        identity[31] |= 0x80;
         assert_eq!(usable(&json!({"kty":"EC","crv":"P-256","x":X,"y":Y})), 1);
         assert_eq!(usable(&json!({"kty":"RSA","n":n(256),"e":"AQAB"})), 2);
         assert_eq!(usable(&json!({"kty":"RSA","n":n(256),"e":"AQAB","alg":"PS256"})), 1);
@@ -192,6 +263,25 @@ mod tests {
             json!({"kty":"RSA","n":n(256),"e":"AQAB","alg":"RS512"}),
             json!({"kty":"EC","crv":"P-256","x":X,"y":Y,"d":X}),
             json!({"kty":"EC","crv":"P-256","x":X,"y":"AQ"}),
+            json!({"kty":"EC","crv":"P-256","x":Y,"y":X}),
+            json!({"kty":"EC","crv":"P-256","x":X,"y":X}),
+            json!({"kty":"EC","crv":"P-256","x":zeros,"y":zeros}),
+            json!({"kty":"EC","crv":"P-384","x":X,"y":Y}),
+            json!({"kty":"EC","crv":"P-256","x":X,"y":Y,"kid":7}),
+            json!({"kty":"EC","crv":"P-256","x":X,"y":Y,"alg":null}),
+            json!({"kty":"EC","crv":"P-256","x":X,"y":format!("{Y}=")}),
+            json!({"kty":"EC","crv":"P-256","x":X}),
+            json!({"kty":"RSA","n":even,"e":"AQAB"}),
+            json!({"kty":"RSA","n":n(1_025),"e":"AQAB"}),
+            json!({"kty":"RSA","n":n(256),"e":"AQAB","p":"AQ"}),
+            json!({"kty":"RSA","n":n(256),"e":"AQAB","alg":"RSA-OAEP-256"}),
+            json!({"kty":"RSA","n":n(256),"e":"AQAA"}),
+            json!({"kty":"RSA","n":n(256),"e":n(16)}),
+            json!({"kty":"RSA","n":"","e":"AQAB"}),
+            json!({"kty":"OKP","crv":"Ed25519","x":zeros}),
+            json!({"kty":"OKP","crv":"Ed25519","x":URL_SAFE_NO_PAD.encode(SMALL_ORDER[5])}),
+            json!({"kty":"OKP","crv":"Ed25519","x":URL_SAFE_NO_PAD.encode(identity)}),
+            json!({"kty":"OKP","crv":"Ed448","x":X}),
             json!({"kty":"EC","crv":"secp256k1","x":X,"y":Y}),
             json!({"kty":"EC","crv":"P-256","x":X,"y":Y,"key_ops":["sign"]}),
             json!({"kty":"OKP","crv":"X25519","x":X}),

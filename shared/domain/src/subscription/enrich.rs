@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::row::{Row, RowProblem, expected};
-use crate::jose::{Algorithm, KeySet};
+use crate::jose::{Algorithm, CONTENT_ENCRYPTION, KeyEncryption, KeySet};
 use crate::limits::{ENDPOINT_URL_BYTES_MAX, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS};
 
 /// What a login journey is told to do. Ordered by strictness: the greatest wins.
@@ -165,6 +165,9 @@ pub struct AnswerRules {
     pub algorithm: Algorithm,
     /// Whether it must name the request it answers.
     pub binding: Binding,
+    /// How it is encrypted to us, where it is. One that is encrypted though this says nothing is
+    /// refused, as is one in the clear where this says how.
+    pub encryption: Option<KeyEncryption>,
 }
 
 /// Where a target's public keys come from.
@@ -225,7 +228,26 @@ impl AnswerRules {
             }
             _ => return Err(expected("response", "either jwks, a JWK set, or jwksUri, a URL")),
         };
-        Ok(Self { issuer, keys, algorithm, binding })
+        let encryption = response.take("encryption").map(read_encryption).transpose()?;
+        Ok(Self { issuer, keys, algorithm, binding, encryption })
+    }
+}
+
+/// `{"alg", "enc"}`. Exact: whoever asks for more than we do must not be given less.
+fn read_encryption(value: Value) -> Result<KeyEncryption, RowProblem> {
+    let problem = || {
+        expected(
+            "response.encryption",
+            "a map of alg, ECDH-ES+A256KW or RSA-OAEP-256, and enc, A256GCM",
+        )
+    };
+    let Value::Object(mut members) = value else { return Err(problem()) };
+    let alg = members.remove("alg").ok_or_else(problem)?;
+    let enc = members.remove("enc").unwrap_or_else(|| CONTENT_ENCRYPTION.into());
+    let chosen = KeyEncryption::CHOICES.into_iter().find(|(name, _)| alg == *name);
+    match chosen {
+        Some((_, algorithm)) if enc == CONTENT_ENCRYPTION && members.is_empty() => Ok(algorithm),
+        _ => Err(problem()),
     }
 }
 
@@ -306,6 +328,37 @@ mod tests {
             read(json!({"issuer": "i", "alg": "ES256", "jwksUri": uri, "binding": "maybe"})),
             Err("response.binding")
         );
+    }
+
+    #[test]
+    fn encryption_is_said_exactly_or_not_at_all() {
+        let read = |encryption: Value| {
+            let response = json!({
+                "issuer": "i", "alg": "ES256", "jwksUri": "https://t.example/jwks",
+                "encryption": encryption,
+            });
+            AnswerRules::read(&mut row(&json!({"response": response})))
+                .map(|rules| rules.encryption)
+                .map_err(|problem| problem.attribute)
+        };
+        assert_eq!(read(json!(null)), Ok(None));
+        let ecdh = Ok(Some(KeyEncryption::EcdhEsA256Kw));
+        assert_eq!(read(json!({"alg": "ECDH-ES+A256KW"})), ecdh);
+        assert_eq!(read(json!({"alg": "ECDH-ES+A256KW", "enc": "A256GCM"})), ecdh);
+        assert_eq!(read(json!({"alg": "RSA-OAEP-256"})), Ok(Some(KeyEncryption::RsaOaep256)));
+        for bad in [
+            json!("RSA-OAEP-256"),
+            json!(true),
+            json!({}),
+            json!({"enc": "A256GCM"}),
+            json!({"alg": "RSA1_5"}),
+            json!({"alg": ["RSA-OAEP-256"]}),
+            json!({"alg": "RSA-OAEP-256", "enc": "A128GCM"}),
+            json!({"alg": "RSA-OAEP-256", "enc": null}),
+            json!({"alg": "RSA-OAEP-256", "zip": "DEF"}),
+        ] {
+            assert_eq!(read(bad.clone()), Err("response.encryption"), "{bad}");
+        }
     }
 
     #[test]

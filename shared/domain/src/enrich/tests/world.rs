@@ -337,6 +337,10 @@ impl Ports for World {
         }
     }
 
+    async fn open(&self, _sealed: Sealed, _deadline: Deadline) -> Result<Vec<u8>, NotOpened> {
+        Err(NotOpened::NoKey)
+    }
+
     async fn key_set(
         &self,
         _url: &GuardedUrl,
