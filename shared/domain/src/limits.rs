@@ -227,8 +227,9 @@ pub const KEY_SET_STALE_MS: u64 = 60 * 60 * 1_000;
 pub const KEY_SET_FIRST_RETRY_MS: u64 = 1_000;
 /// How long a login waits for a newer key set while the one at hand would do.
 pub const KEY_SET_PATIENCE_MS: u64 = 300;
-/// One fetch. It goes on when the login that began it has gone, so that the next one finds keys.
-pub const KEY_SET_FETCH_MS: u64 = 2_000;
+/// One fetch. It goes on when the login that began it has gone, so that the next one finds keys even
+/// where the host takes longer than any login has.
+pub const KEY_SET_FETCH_MS: u64 = 5_000;
 /// Key sets that an execution environment remembers at once.
 pub const KEY_SETS_REMEMBERED_MAX: usize = 500;
 
@@ -332,4 +333,6 @@ const _: () = assert!(
 const _: () = assert!(ENRICH_RETRY_LEFT_MIN_MS < ENRICH_BUDGET_MIN_MS as u64);
 const _: () = assert!(KEY_SET_FRESH_MS < KEY_SET_STALE_MS);
 const _: () = assert!(KEY_SET_REFETCH_MS < KEY_SET_FRESH_MS);
+const _: () = assert!(KEY_SET_FETCH_MS >= ENRICH_BUDGET_MAX_MS as u64);
+const _: () = assert!(KEY_SET_FETCH_MS < KEY_SET_REFETCH_MS);
 const _: () = assert!(KEY_SET_PATIENCE_MS < ENRICH_BUDGET_DEFAULT_MS as u64 / 2);
