@@ -22,6 +22,7 @@ const CRASHES_MIN: usize = 20;
 #[derive(Default)]
 struct Total {
     posts: usize,
+    repetitions: usize,
     incidents: usize,
     held: usize,
     dead: usize,
@@ -33,7 +34,8 @@ struct Total {
 impl Total {
     fn add(&mut self, seed: u64, run: Run, lies: &BTreeSet<Lie>, again: &str) {
         self.posts += run.history.posts.len();
-        self.incidents += run.history.incidents;
+        self.repetitions += run.history.repetitions();
+        self.incidents += run.incidents;
         self.held += run.history.held.len();
         self.dead += run.history.dead.len();
         self.awaits.extend(run.awaits);
@@ -73,11 +75,11 @@ fn main() -> std::io::Result<ExitCode> {
             write!(out, "{}", story(&run.history, pair))?;
         }
     }
-    let Total { posts, incidents, held, dead, .. } = total;
+    let Total { posts, repetitions, incidents, held, dead, .. } = total;
     writeln!(
         out,
-        "{seeds} seeds of {events} events: {posts} posts, {incidents} incidents, \
-         {held} deliveries held, {dead} dead letters."
+        "{seeds} seeds of {events} events: {posts} posts, {repetitions} of them repetitions, \
+         {incidents} incidents, {held} deliveries held, {dead} dead letters."
     )?;
     let rare = cover(&total, &mut out)?;
     let failed = u64::try_from(total.failed.len()).unwrap_or(u64::MAX);
@@ -128,8 +130,16 @@ fn story(history: &History, pair: &Pair) -> String {
             if post.is_accepted { "accepted" } else { "failed" }
         );
     }
-    if history.held.contains(pair) {
-        let _ = writeln!(text, "  held for a while");
+    if let Some(held) = history.held.get(pair) {
+        let _ = writeln!(text, "  held at {held:?}");
+    }
+    if let Some(redriven) = history.redriven.get(pair) {
+        let _ = writeln!(text, "  redriven at {redriven:?}");
+    }
+    for (repeat, times) in &history.explained {
+        if repeat.is_about(pair) {
+            let _ = writeln!(text, "  explained {times} times: {repeat:?}");
+        }
     }
     for dead in history.dead.iter().filter(|dead| dead.pair == *pair) {
         let _ = writeln!(text, "  dead: {}", dead.reason);

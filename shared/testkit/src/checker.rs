@@ -2,97 +2,20 @@
 //!
 //! The promise: an event that was answered 202 is, for every subscription it matches, finally
 //! accepted by its target or a dead letter with a reason; nothing comes from nowhere, or goes where
-//! nobody is subscribed any more; nothing comes twice without a crash, a fault or a duplicate that
-//! explains it; no attempt comes too early, or too late where nothing stood in its way; none is made
-//! beyond the schedule; in the end nothing is left waiting. It knows nothing of how the history
-//! came about, and so believes nothing of it. In the spirit of Jepsen's total-queue.
+//! nobody is subscribed any more; nothing comes twice unless a crash, a fault or a duplicate
+//! explains it that happened to just that ([`Repeat`]); no attempt comes too early, or too late
+//! where nothing stands in its way; none is made beyond the schedule; in the end nothing is left
+//! waiting. It knows nothing of how the history came about, and so believes nothing of it. In the
+//! spirit of Jepsen's total-queue.
 
+mod history;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What a run has left behind. Times are epoch milliseconds of the world's own clock.
-#[derive(Clone, Debug, Default)]
-pub struct History {
-    /// Events that were posted, whatever they were answered.
-    pub submitted: BTreeSet<String>,
-    /// Events that were answered 202, and when.
-    pub accepted: BTreeMap<String, u64>,
-    /// Who was subscribed when, and where to. Every subscription matches every event.
-    pub subscribed: BTreeMap<String, Vec<Interval>>,
-    /// Every POST, in the order in which it was made.
-    pub posts: Vec<Post>,
-    /// Every dead letter.
-    pub dead: Vec<Dead>,
-    /// Deliveries that were held by a breaker at some time.
-    pub held: BTreeSet<Pair>,
-    /// How often an operator tried to redrive which deliveries.
-    pub redriven: BTreeMap<Pair, u32>,
-    /// Deliveries still pending or held in the end.
-    pub pending: Vec<Pair>,
-    /// Messages still on a worked queue in the end, or on a dead-letter queue without a reason.
-    pub queued: usize,
-    /// Unreadable records that were put on a worked queue.
-    pub garbage: usize,
-    /// Records on a dead-letter queue, with a reason.
-    pub set_aside: usize,
-    /// Crashes, faults and duplicates that were injected.
-    pub incidents: usize,
-    /// From when on nothing went wrong any more.
-    pub calm_at_ms: u64,
-    /// The most attempts that the schedule allows.
-    pub attempts_max: u32,
-    /// How far clocks were apart.
-    pub ahead_max_ms: u64,
-    /// How long after a subscription has ended a POST to it may still be made.
-    pub slack_ms: u64,
-}
-
-/// A time in which a subscription was active.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Interval {
-    /// Where its target listened.
-    pub endpoint: String,
-    /// From when on.
-    pub from_ms: u64,
-    /// Until when.
-    pub until_ms: u64,
-}
-
-/// An event and a subscription.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Pair {
-    /// The event's ID.
-    pub event: String,
-    /// The subscription's ID.
-    pub subscription: String,
-}
-
-/// A POST.
-#[derive(Clone, Debug)]
-pub struct Post {
-    /// Of what to whom.
-    pub pair: Pair,
-    /// Where to.
-    pub endpoint: String,
-    /// When.
-    pub at_ms: u64,
-    /// Counted from 1.
-    pub attempt: u32,
-    /// Whether the target accepted it.
-    pub is_accepted: bool,
-}
-
-/// A dead letter.
-#[derive(Clone, Debug)]
-pub struct Dead {
-    /// Of what to whom.
-    pub pair: Pair,
-    /// Its reason code.
-    pub reason: String,
-}
+pub use history::{Dead, History, Interval, Pair, Post, Repeat};
 
 /// A broken promise.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -101,11 +24,11 @@ pub enum Lie {
     Lost(Pair),
     /// Posted or dead-lettered, and nobody had submitted it, or was subscribed there and then.
     Unexpected(Pair),
-    /// An attempt was made more often than the incidents explain.
+    /// An attempt was made more often than what happened to it explains.
     Repeated(Pair, u32),
     /// An attempt came sooner after the one before than four fifths of the schedule.
     TooEarly(Pair, u32),
-    /// An attempt came much later than the schedule says, and nothing had gone wrong.
+    /// An attempt came much later than the schedule says, and nothing stood in its way.
     TooLate(Pair, u32),
     /// An attempt beyond the last one.
     TooMany(Pair, u32),
@@ -115,19 +38,13 @@ pub enum Lie {
     Pending(Pair),
     /// Messages were left on a queue.
     Queued(usize),
-    /// So many records were unreadable, and so few were set aside.
+    /// So many records were unreadable, and fewer were set aside, or more than is explained.
     SetAside {
         /// How many could not be read.
         garbage: usize,
         /// How many were set aside.
         set_aside: usize,
     },
-}
-
-impl fmt::Display for Pair {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} to {}", self.event, self.subscription)
-    }
 }
 
 impl fmt::Display for Lie {
@@ -179,7 +96,7 @@ const STALENESS_MAX_MS: u64 = 30_000;
 /// How long after faults have stopped every event that was accepted has been matched.
 const MATCHED_AFTER_MS: u64 = 60 * 60 * 1_000;
 
-/// How late an attempt may be when nothing has gone wrong: a tick of the sweeper, and some to
+/// How late an attempt may be when nothing stands in its way: a tick of the sweeper, and some to
 /// spare for queues.
 const LATE_MS: u64 = 3 * 60 * 1_000;
 
@@ -214,7 +131,7 @@ pub fn check(history: &History) -> BTreeSet<Lie> {
         lies.insert(Lie::Queued(history.queued));
     }
     let History { garbage, set_aside, .. } = *history;
-    if set_aside < garbage || (history.incidents == 0 && set_aside > garbage) {
+    if !(garbage..=garbage + history.explained(&Repeat::SetAside)).contains(&set_aside) {
         lies.insert(Lie::SetAside { garbage, set_aside });
     }
     lies
@@ -275,36 +192,63 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
         by_attempt.entry(post.attempt).or_default().push(post.at_ms);
     }
     // With each redrive the schedule begins anew, at another attempt than the first.
-    let redrives = history.redriven.get(pair).copied().unwrap_or_default();
-    // Held or disturbed, it may take any time.
-    let is_undisturbed = history.incidents == 0 && redrives == 0 && !history.held.contains(pair);
-    if let (true, Some(accepted_at_ms), Some(first)) =
-        (is_undisturbed, history.accepted.get(&pair.event), by_attempt.get(&1))
-        && first[0] > accepted_at_ms + LATE_MS
-    {
-        lies.push(Lie::TooLate(pair.clone(), 1));
-    }
+    let redrives = history.redriven.get(pair).map_or(0, Vec::len);
+    let schedules = u32::try_from(1 + redrives).unwrap_or(u32::MAX);
     for (attempt, at_ms) in &by_attempt {
-        if at_ms.len() > 1 + history.incidents {
+        if at_ms.len() > 1 + history.repeats_of(pair, *attempt) {
             lies.push(Lie::Repeated(pair.clone(), *attempt));
         }
-        if *attempt > history.attempts_max * (1 + redrives) {
+        if *attempt > history.attempts_max.saturating_mul(schedules) {
             lies.push(Lie::TooMany(pair.clone(), *attempt));
         }
         // The first time that an attempt is made follows the first time of the one before.
         let before = attempt.checked_sub(1).and_then(|before| by_attempt.get(&before));
-        let wait_ms = usize::try_from(*attempt).ok().and_then(|n| WAITS_MS.get(n.checked_sub(2)?));
-        if let (Some(before), Some(wait_ms)) = (before, wait_ms) {
+        if let (Some(before), Some(wait_ms)) = (before, wait_before_ms(*attempt)) {
             let waited_ms = at_ms[0].saturating_sub(before[0]);
             // Whose clock is ahead is early by that much.
             if redrives == 0 && waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {
                 lies.push(Lie::TooEarly(pair.clone(), *attempt));
             }
-            // A target may ask for twice the wait.
-            if is_undisturbed && waited_ms > wait_ms * 2 + LATE_MS {
-                lies.push(Lie::TooLate(pair.clone(), *attempt));
-            }
+        }
+        if history.is_late(pair, *attempt, at_ms[0], before.map_or(&[], Vec::as_slice)) {
+            lies.push(Lie::TooLate(pair.clone(), *attempt));
         }
     }
     lies
+}
+
+/// The wait before an attempt of the schedule; `None` before the first one and beyond the last.
+fn wait_before_ms(attempt: u32) -> Option<u64> {
+    let later = attempt.checked_sub(2)?;
+    WAITS_MS.get(usize::try_from(later).ok()?).copied()
+}
+
+impl History {
+    /// How often an attempt may have been repeated.
+    fn repeats_of(&self, pair: &Pair, attempt: u32) -> usize {
+        self.explained(&Repeat::Event(pair.event.clone()))
+            + self.explained(&Repeat::Delivery(pair.clone()))
+            + self.explained(&Repeat::Attempt(pair.clone(), attempt))
+    }
+
+    /// Whether the first making of an attempt came later than it should have, if nothing stood in
+    /// its way; `before` is when the attempt before it was made, each time.
+    fn is_late(&self, pair: &Pair, attempt: u32, at_ms: u64, before: &[u64]) -> bool {
+        let since_ms = match attempt {
+            1 => self.accepted.get(&pair.event).copied(),
+            // Made again, the attempt before began its wait again.
+            _ => before.iter().rev().find(|before_ms| **before_ms < at_ms).copied(),
+        };
+        // A target may ask for twice the wait.
+        let wait_ms = if attempt == 1 { Some(0) } else { wait_before_ms(attempt).map(|ms| ms * 2) };
+        let (Some(since_ms), Some(wait_ms)) = (since_ms, wait_ms) else { return false };
+        let mut held = self.held.get(pair).into_iter().flatten();
+        let is_held = held.any(|(from_ms, until_ms)| *from_ms <= at_ms && since_ms <= *until_ms);
+        // Where the schedule has begun anew, it is somewhere else.
+        let mut redriven = self.redriven.get(pair).into_iter().flatten();
+        let is_redriven = redriven.any(|redriven_ms| *redriven_ms <= at_ms);
+        let due_ms = (since_ms + wait_ms).max(self.punctual_from_ms);
+        let late_from_ms = due_ms.saturating_add(LATE_MS + self.ahead_max_ms);
+        !is_held && !is_redriven && at_ms > late_from_ms
+    }
 }

@@ -12,7 +12,11 @@
 //! - `Slot`: an execution environment, and the one [`Work`] that it does at a time.
 //! - `Task`: such a piece of work, a future of the domain; polled, put to sleep, or dropped.
 //! - [`Run`]: what is left, with a count of the awaits at which work was cut off.
+//!
+//! Whatever goes wrong is noted with what it goes wrong with, and so with what may come twice for
+//! it (`explain`).
 
+mod explain;
 mod plan;
 mod slots;
 
@@ -22,6 +26,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use domain::delivery::{Queue, Settings};
+use domain::id::DeliveryId;
 use domain::ledger::State;
 use domain::time::Timestamp;
 
@@ -29,6 +34,7 @@ use crate::chance::Chance;
 use crate::checker::{Dead, History, Pair, Post};
 use crate::samples::settings;
 use crate::world::{Await, Call, Place, Reaction, World};
+use explain::How;
 use plan::Plan;
 use slots::{Role, Slot, Task};
 
@@ -42,6 +48,10 @@ const TROUBLE_MS: u64 = 4 * HOUR_MS;
 /// How long everything then has to come to rest: five days until a target is given up, the patient
 /// schedule, and some to spare.
 const REST_MS: u64 = 14 * DAY_MS;
+
+/// How long after the faults have stopped what they left undone is made up for: whoever slept is
+/// awake, what was received has come back, and lost wake-ups are taken for lost.
+const UNREST_MS: u64 = HOUR_MS;
 
 /// How long a piece of work sleeps at most that was not cut off, and goes on as if nothing were.
 const SLEEP_MAX_MS: u64 = 12 * MINUTE_MS;
@@ -66,6 +76,8 @@ pub enum Work {
 pub struct Run {
     /// For the checker.
     pub history: History,
+    /// How often something went wrong.
+    pub incidents: usize,
     /// Where work has waited.
     pub awaits: BTreeSet<(Work, Await)>,
     /// How often work was cut off where it waited.
@@ -87,6 +99,7 @@ pub fn play(seed: u64, events: usize) -> Run {
         settings: &settings,
         slots,
         next_tick_at: world.now(),
+        pairs: plan.pairs(),
         run: Run::default(),
         plan,
     };
@@ -123,6 +136,8 @@ struct Simulation<'a> {
     settings: &'a Settings,
     slots: Vec<Slot<'a>>,
     next_tick_at: Timestamp,
+    /// Of all events with all subscriptions.
+    pairs: BTreeMap<DeliveryId, Pair>,
     run: Run,
 }
 
@@ -194,6 +209,7 @@ impl<'a> Simulation<'a> {
     fn begin(&mut self) {
         let now = self.world.now();
         while let Some(incident) = self.plan.incident_at(now) {
+            self.run.incidents += 1;
             incident.happen(self.world, &mut self.run.history);
         }
         let is_tick = now >= self.next_tick_at;
@@ -232,6 +248,7 @@ impl<'a> Simulation<'a> {
         let done = task.poll();
         self.world.enter(None);
         if let Some(done) = done {
+            self.explain(&task, How::Done);
             return self.conclude(done);
         }
         let Some(at) = self.world.waits_at() else { return };
@@ -239,14 +256,15 @@ impl<'a> Simulation<'a> {
         self.run.awaits.insert(place);
         let now = self.world.now();
         if task.is_out_of_time(now) || self.chance.happens(self.crashes_per_mille(place)) {
-            self.run.history.incidents += 1;
+            self.run.incidents += 1;
             *self.run.crashes.entry(place).or_default() += 1;
             // The process is gone, and with it what it remembered.
             self.slots[index].restart();
+            self.explain(&task, How::CutOff);
             return self.abandon(task);
         }
         if self.chance.happens(self.plan.sleeps_per_mille) {
-            self.run.history.incidents += 1;
+            self.run.incidents += 1;
             let sleep_ms = self.chance.below_u64(SLEEP_MAX_MS);
             task.asleep_until = Some(now.plus_ms(sleep_ms));
         }
@@ -282,7 +300,17 @@ impl<'a> Simulation<'a> {
         };
         let history = &mut self.run.history;
         self.plan.tell(self.world, history);
-        history.incidents += self.world.faults_injected();
+        self.run.incidents += self.world.faults_injected();
+        history.punctual_from_ms = match self.run.incidents {
+            0 => 0,
+            _ => history.calm_at_ms + UNREST_MS,
+        };
+        for (delivery_id, held) in self.world.held() {
+            if let Some(pair) = self.pairs.get(&delivery_id) {
+                let held = held.into_iter().map(|(from, until)| (from.as_ms(), until.as_ms()));
+                history.held.insert(pair.clone(), held.collect());
+            }
+        }
         history.posts = self
             .world
             .posts()

@@ -5,6 +5,7 @@
 //! - [`Place`]: one of the four queues, with [`Message`]s that are visible, hidden or delayed.
 //! - [`Reaction`]: what a target does when it is posted to; [`Posted`]: that it was.
 //! - [`Call`]: a call of a port; [`Fault`]: what goes wrong with it.
+//! - [`Errand`]: what was done for one record or request; made of [`Deed`]s.
 //!
 //! # What is promised
 //! - Deterministic: the same seed, the same calls in the same order, the same world. Time moves
@@ -16,7 +17,9 @@
 
 mod breakers;
 mod environment;
+mod errands;
 mod faults;
+mod held;
 mod index;
 mod ingested;
 mod ledger;
@@ -46,7 +49,9 @@ use serde_json::Value;
 use crate::chance::Chance;
 use crate::samples;
 use breakers::Breakers;
+use errands::Errands;
 use faults::Faults;
+use held::Held;
 use ingested::Ingested;
 use ledger::Ledger;
 use queues::Queues;
@@ -54,6 +59,7 @@ use subscriptions::SubscriptionRows;
 use targets::Targets;
 
 pub use environment::Environment;
+pub use errands::{Deed, Errand, ErrandId};
 pub use faults::{Await, Call, Fault, Service};
 pub use queues::{Message, Place, RECEIVES_MAX, VISIBILITY_MS};
 pub use targets::{Posted, Reaction};
@@ -86,6 +92,8 @@ struct State {
     queues: Queues,
     targets: Targets,
     faults: Faults,
+    errands: Errands,
+    held: Held,
     calls: BTreeMap<Call, usize>,
 }
 
@@ -110,6 +118,8 @@ impl World {
             queues: Queues::default(),
             targets: Targets::default(),
             faults: Faults::default(),
+            errands: Errands::default(),
+            held: Held::default(),
             calls: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), memory: Memory::default() }

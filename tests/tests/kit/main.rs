@@ -2,6 +2,7 @@
 //! dropped at any await, the receiver receives.
 
 mod dynamodb;
+mod errands;
 mod ingested;
 mod receiver;
 mod webhook_secrets;

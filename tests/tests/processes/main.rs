@@ -23,6 +23,9 @@
 //! such stale wake-ups may still be delayed; with nothing pending there is nothing left for them to
 //! claim.
 //!
+//! Whatever reaches a target twice must be explained by a process that had just that in hand when
+//! it was killed, or that said that it could not do it ([`explain`]).
+//!
 //! A seed decides when which function is hit and how the targets behave ([`plan`]); how far a
 //! process gets by then is the machine's affair. More of it, as at night:
 //!
@@ -31,6 +34,7 @@
 //! ```
 
 mod clock;
+mod explain;
 mod functions;
 mod ledger;
 mod plan;
@@ -71,7 +75,7 @@ async fn f27_nothing_is_lost_when_processes_are_killed_at_random() {
     );
     // A run in which little went wrong proves little.
     assert_eq!(told.history.accepted.len(), events, "producers come back");
-    assert!(told.history.incidents * 4 >= kills * 3, "most kills are carried out");
+    assert!(told.killed * 4 >= kills * 3, "most kills are carried out");
     assert!(told.deliveries_cut_off > 0, "deliveries are cut off");
     assert!(told.history.posts.iter().any(|post| post.attempt > 1), "deliveries are tried again");
     let gone = &told.history.subscribed["gone"][0];

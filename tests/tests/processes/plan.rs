@@ -1,6 +1,7 @@
 //! What a seed decides beforehand: which work is hit and when, how often the clock is turned, and
 //! how the targets behave.
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -60,6 +61,11 @@ impl Plan {
     /// The ID of an event by its number.
     pub(crate) fn event(number: usize) -> String {
         format!("event-{number}")
+    }
+
+    /// The IDs of all events.
+    pub(crate) fn all_events(&self) -> BTreeSet<String> {
+        (0..self.events).map(Self::event).collect()
     }
 
     /// The events of the next request; `None` when all are taken.

@@ -23,6 +23,7 @@ use testkit::checker::{History, Interval};
 use tokio::time::interval;
 
 use crate::clock::Clock;
+use crate::explain::{Explained, PROPERTY};
 use crate::functions::Functions;
 use crate::ledger::{self, Contents};
 use crate::plan::{Plan, Work};
@@ -69,12 +70,14 @@ pub(crate) struct Story {
     aws: Endpoint,
     /// When each event was answered 202, in epoch milliseconds.
     accepted: Mutex<BTreeMap<String, u64>>,
+    explained: Explained,
     is_trouble_over: AtomicBool,
 }
 
 /// What the checker reads, and how much of a trial it was.
 pub(crate) struct Told {
     pub(crate) history: History,
+    pub(crate) killed: usize,
     pub(crate) deliveries_cut_off: usize,
     pub(crate) summary: String,
 }
@@ -111,6 +114,7 @@ impl Story {
         Self {
             sources: delivery.queue_mappings.iter().map(source).collect(),
             functions: Functions::new(&stack, &aws, std::mem::take(&mut plan.kills)),
+            explained: Explained::new(&plan),
             plan,
             targets,
             clock,
@@ -147,6 +151,7 @@ impl Story {
         while let Some(events) = self.plan.next_request() {
             let mut posts = 1;
             while !self.post(&events).await {
+                self.explained.not_accepted(&events);
                 posts += 1;
                 assert!(posts < POSTS_MAX, "a request is never answered 202");
             }
@@ -169,7 +174,7 @@ impl Story {
     async fn post(&self, events: &[String]) -> bool {
         let event = |id: &String| {
             json!({
-                "id": id, "type": "userUpdated", "propertyId": "demo-property", "sub": "u1",
+                "id": id, "type": "userUpdated", "propertyId": PROPERTY, "sub": "u1",
                 "data": {},
             })
         };
@@ -199,8 +204,10 @@ impl Story {
         if messages.is_empty() {
             return false;
         }
+        self.explained.received(&messages);
         let answer = self.invoke(*work, events.payload(&messages)).await;
         let back = events.settle(messages, answer.as_ref()).await;
+        self.explained.not_done(&back);
         self.clock.hide(events.queue_url(), back, *visibility_ms);
         true
     }
@@ -261,15 +268,17 @@ impl Story {
         let queued = self.queued().await;
         let accepted = self.accepted.lock().expect("no panic while noting").clone();
         let history = History {
-            submitted: (0..self.plan.events).map(Plan::event).collect(),
+            submitted: self.plan.all_events(),
             accepted,
             subscribed,
             posts: self.targets.posts(),
             dead: contents.dead,
             pending: contents.pending,
             queued,
-            incidents: self.functions.killed(),
+            explained: self.explained.told(),
             calm_at_ms,
+            // Time is skipped to when the last is due.
+            punctual_from_ms: u64::MAX,
             attempts_max: Schedule::Patient.attempts_max(),
             slack_ms: u64::from(ATTEMPT_TIMEOUT_DEFAULT_MS),
             // One clock, and nothing that cannot be read.
@@ -278,16 +287,17 @@ impl Story {
         let cut_off = self.functions.cut_off();
         let deliveries_cut_off =
             [Work::Events, Work::Retries].iter().filter_map(|work| cut_off.get(work)).sum();
+        let killed = self.functions.killed();
         let summary = format!(
-            "{} events, {} processes killed, work cut off {cut_off:?}, {} posts, \
-             {} dead letters, at rest after {steps} steps",
+            "{} events, {killed} processes killed, work cut off {cut_off:?}, {} posts, {} of them \
+             repetitions, {} dead letters, at rest after {steps} steps",
             self.plan.events,
-            history.incidents,
             history.posts.len(),
+            history.repetitions(),
             history.dead.len(),
         );
         self.aws.stop().await.expect("the endpoint stops");
-        Told { history, deliveries_cut_off, summary }
+        Told { history, killed, deliveries_cut_off, summary }
     }
 
     /// Who was subscribed until when. All are from the beginning.

@@ -19,6 +19,7 @@ struct Total {
     awaits: BTreeSet<(Work, Await)>,
     crashes: BTreeSet<(Work, Await)>,
     incidents: usize,
+    repetitions: usize,
     held: usize,
 }
 
@@ -32,12 +33,13 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
         if !lies.is_empty() {
             total.lies.insert(seed, lies);
         }
-        total.incidents += run.history.incidents;
+        total.repetitions += run.history.repetitions();
+        total.incidents += run.incidents;
         total.held += run.history.held.len();
         total.awaits.extend(run.awaits);
         total.crashes.extend(run.crashes.into_keys());
     });
-    let Total { lies, awaits, crashes, incidents, held } =
+    let Total { lies, awaits, crashes, incidents, repetitions, held } =
         total.into_inner().expect("no seed panics");
     assert!(
         lies.is_empty(),
@@ -45,6 +47,7 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
          cargo run --release -p testkit --example simulate -- 1 {EVENTS} SEED"
     );
     assert!(incidents > 1_000, "{incidents} incidents are no trouble at all");
+    assert!(repetitions > 1_000, "{repetitions} repetitions are hardly in need of explanation");
     assert!(held > 100, "{held} held deliveries are no test of the breaker");
     let works: BTreeSet<Work> = awaits.iter().map(|(work, _)| *work).collect();
     assert_eq!(works.len(), 5, "ingest, first attempts, later ones, sweeps, redrives");

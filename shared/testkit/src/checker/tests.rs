@@ -32,6 +32,16 @@ fn honest() -> History {
     }
 }
 
+/// A day later another one, delivered at its second attempt, too.
+fn honest_twice() -> History {
+    let mut history = honest();
+    history.submitted.insert("e2".to_owned());
+    history.accepted.insert("e2".to_owned(), DAY_MS * 2);
+    history.posts.push(post("e2", DAY_MS * 2 + 100, 1, false));
+    history.posts.push(post("e2", DAY_MS * 2 + 30_100, 2, true));
+    history
+}
+
 fn found(change: impl FnOnce(&mut History)) -> Vec<Lie> {
     let mut history = honest();
     change(&mut history);
@@ -117,15 +127,70 @@ fn a_post_to_whoever_left_or_moved_is_found() {
     assert_eq!(found(moved), [Lie::Unexpected(pair("e1"))]);
 }
 
+/// What a repetition of this attempt of `e1` is called when these things are explained.
+fn repeated(attempt: u32, explained: &[Repeat]) -> Vec<Lie> {
+    let mut history = honest_twice();
+    history.posts.push(post("e1", DAY_MS + 31_000, attempt, true));
+    for repeat in explained {
+        history.explain(repeat.clone());
+    }
+    check(&history).into_iter().collect()
+}
+
 #[test]
-fn a_repetition_needs_an_incident() {
-    let again = post("e1", DAY_MS + 31_000, 2, true);
-    assert_eq!(found(|history| history.posts.push(again.clone())), [Lie::Repeated(pair("e1"), 2)]);
-    let explained = |history: &mut History| {
-        history.posts.push(again.clone());
-        history.incidents = 1;
+fn a_repetition_needs_an_explanation() {
+    assert_eq!(repeated(1, &[]), [Lie::Repeated(pair("e1"), 1)]);
+    assert_eq!(repeated(2, &[]), [Lie::Repeated(pair("e1"), 2)]);
+    for attempt in [1, 2] {
+        for explained in [
+            Repeat::Event("e1".to_owned()),
+            Repeat::Delivery(pair("e1")),
+            Repeat::Attempt(pair("e1"), attempt),
+        ] {
+            assert_eq!(repeated(attempt, std::slice::from_ref(&explained)), [], "{explained:?}");
+        }
+    }
+}
+
+#[test]
+fn what_happened_to_something_else_explains_no_repetition() {
+    let to_somebody_else = Pair { subscription: "s2".to_owned(), ..pair("e1") };
+    let elsewhere = [
+        Repeat::Event("e2".to_owned()),
+        Repeat::Delivery(pair("e2")),
+        Repeat::Attempt(pair("e2"), 2),
+        Repeat::Delivery(to_somebody_else.clone()),
+        Repeat::Attempt(to_somebody_else, 2),
+        Repeat::Attempt(pair("e1"), 1),
+        Repeat::Attempt(pair("e1"), 3),
+        Repeat::SetAside,
+    ];
+    assert_eq!(repeated(2, &elsewhere), [Lie::Repeated(pair("e1"), 2)]);
+}
+
+#[test]
+fn what_happened_once_explains_one_repetition_of_each_attempt() {
+    let again = |attempts: &[u32], times: usize| {
+        let mut history = honest();
+        let posts = attempts.iter().map(|attempt| post("e1", DAY_MS + 31_000, *attempt, true));
+        history.posts.extend(posts);
+        for _ in 0..times {
+            history.explain(Repeat::Delivery(pair("e1")));
+        }
+        check(&history).into_iter().collect::<Vec<_>>()
     };
-    assert_eq!(found(explained), []);
+    assert_eq!(again(&[1, 2], 1), []);
+    assert_eq!(again(&[1, 2, 2], 1), [Lie::Repeated(pair("e1"), 2)]);
+    assert_eq!(again(&[1, 2, 2], 2), []);
+}
+
+#[test]
+fn clocks_that_disagree_explain_no_repetition() {
+    let ahead = |history: &mut History| {
+        history.posts.push(post("e1", DAY_MS + 31_000, 2, true));
+        history.ahead_max_ms = 300_000;
+    };
+    assert_eq!(found(ahead), [Lie::Repeated(pair("e1"), 2)]);
 }
 
 #[test]
@@ -149,16 +214,59 @@ fn an_attempt_that_comes_too_late_is_found_where_nothing_stood_in_its_way() {
         history.posts[1].at_ms = DAY_MS + LATE_MS + 30_001;
     };
     assert_eq!(found(first), [Lie::TooLate(pair("e1"), 1)]);
-    let held = |history: &mut History| {
+    let another_clock = |history: &mut History| {
         second(history);
-        history.held.insert(pair("e1"));
+        history.ahead_max_ms = 1;
     };
-    assert_eq!(found(held), []);
-    let disturbed = |history: &mut History| {
+    assert_eq!(found(another_clock), []);
+    let repeated = |history: &mut History| {
         second(history);
-        history.incidents = 1;
+        history.posts.insert(1, post("e1", DAY_MS + 101, 1, false));
+        history.explain(Repeat::Delivery(pair("e1")));
     };
-    assert_eq!(found(disturbed), []);
+    assert_eq!(found(repeated), [], "it waits for the last of those before it");
+}
+
+#[test]
+fn a_breaker_stands_in_the_way_while_it_holds_the_delivery() {
+    let held = |from_ms, until_ms| {
+        move |history: &mut History| {
+            history.posts[1].at_ms = DAY_MS + 240_101;
+            history.held.insert(pair("e1"), vec![(from_ms, until_ms)]);
+        }
+    };
+    assert_eq!(found(held(DAY_MS + 30_000, DAY_MS + 240_000)), []);
+    assert_eq!(found(held(DAY_MS, DAY_MS + 240_000)), []);
+    let late = [Lie::TooLate(pair("e1"), 2)];
+    assert_eq!(found(held(DAY_MS, DAY_MS + 99)), late, "held before the attempt before it");
+    assert_eq!(found(held(DAY_MS + 240_102, u64::MAX)), late, "held afterwards");
+}
+
+#[test]
+fn once_nothing_goes_wrong_any_more_an_attempt_is_late_whatever_went_wrong_before() {
+    let punctual_from = |punctual_from_ms| {
+        move |history: &mut History| {
+            history.posts[1].at_ms = DAY_MS + 400_000;
+            history.punctual_from_ms = punctual_from_ms;
+            history.explain(Repeat::Event("e1".to_owned()));
+        }
+    };
+    let late = [Lie::TooLate(pair("e1"), 2)];
+    assert_eq!(found(punctual_from(DAY_MS + 400_000 - LATE_MS - 1)), late);
+    assert_eq!(found(punctual_from(DAY_MS + 400_000 - LATE_MS)), []);
+    assert_eq!(found(punctual_from(u64::MAX)), []);
+}
+
+#[test]
+fn a_redrive_stands_in_the_way_of_what_comes_after_it_alone() {
+    let redriven = |at_ms| {
+        move |history: &mut History| {
+            history.posts[1].at_ms = DAY_MS + 240_101;
+            history.redriven.insert(pair("e1"), vec![at_ms]);
+        }
+    };
+    assert_eq!(found(redriven(DAY_MS + 240_101)), []);
+    assert_eq!(found(redriven(DAY_MS + 240_102)), [Lie::TooLate(pair("e1"), 2)]);
 }
 
 #[test]
@@ -172,7 +280,7 @@ fn a_redrive_begins_the_schedule_anew_once() {
         move |history: &mut History| {
             history.attempts_max = 1;
             history.posts[1].at_ms = DAY_MS + 200;
-            history.redriven.insert(pair("e1"), times);
+            history.redriven.insert(pair("e1"), vec![DAY_MS + 150; times]);
         }
     };
     assert_eq!(found(redriven(1)), []);
@@ -201,4 +309,14 @@ fn an_unreadable_record_that_vanished_is_found() {
     assert_eq!(found(kept), []);
     let twice = |history: &mut History| (history.garbage, history.set_aside) = (1, 2);
     assert_eq!(found(twice), [Lie::SetAside { garbage: 1, set_aside: 2 }]);
+    let explained = |history: &mut History| {
+        twice(history);
+        history.explain(Repeat::SetAside);
+    };
+    assert_eq!(found(explained), []);
+    let thrice = |history: &mut History| {
+        explained(history);
+        history.set_aside = 3;
+    };
+    assert_eq!(found(thrice), [Lie::SetAside { garbage: 1, set_aside: 3 }]);
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use domain::breaker::Breaker;
 use domain::delivery::Queue;
+use domain::id::DeliveryId;
 use domain::ingest::Idempotency;
 use domain::outcome::Outcome;
 use domain::retry::Schedule;
@@ -13,8 +14,8 @@ use serde_json::json;
 
 use super::{HOUR_MS, MINUTE_MS, SLEEP_MAX_MS, TROUBLE_MS};
 use crate::chance::Chance;
-use crate::checker::{History, Interval};
-use crate::samples::START;
+use crate::checker::{History, Interval, Pair};
+use crate::samples::{START, property};
 use crate::world::{Reaction, Service, World};
 
 /// The property that everything happens in: that of [`crate::samples::property`].
@@ -73,7 +74,6 @@ pub(super) enum Incident {
 
 impl Incident {
     pub(super) fn happen(self, world: &World, history: &mut History) {
-        history.incidents += 1;
         match self {
             Self::Outage(service, for_ms) => {
                 world.take_down(service, world.now().plus_ms(for_ms));
@@ -144,6 +144,13 @@ impl Plan {
         }
         plan.incidents.sort_by_key(|(at, _)| Reverse(*at));
         plan
+    }
+
+    /// All events with all subscriptions, by their deliveries.
+    pub(super) fn pairs(&self) -> BTreeMap<DeliveryId, Pair> {
+        let events = self.arrivals.iter().flat_map(|(_, events)| events).cloned().collect();
+        let subscriptions = self.targets.iter().map(|target| target.id.clone()).collect();
+        Pair::by_delivery(&property(), &events, &subscriptions)
     }
 
     fn subscribe_all(&mut self) {

@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use domain::delivery::{self, Disposition, Execution, Fate, Invocation, Queue};
+use domain::delivery::{self, Execution, Fate, Invocation, Queue};
 use domain::event_type::{EventTypeNames, Source};
 use domain::id::{DeliveryId, EventId, SubscriptionId};
 use domain::ingest::{self, Answer, Idempotency, Request};
@@ -18,9 +18,9 @@ use futures_util::future::join_all;
 use super::plan::{self, Plan};
 use super::{Simulation, Work};
 use crate::chance::Chance;
-use crate::checker::Pair;
+use crate::checker::{Pair, Repeat};
 use crate::poller::INVOCATION_MS;
-use crate::world::{Environment, Message};
+use crate::world::{Environment, ErrandId, Message};
 
 /// Dead letters that an operator tries again in one go, while there is trouble.
 const REDRIVEN_AT_ONCE: usize = 5;
@@ -47,9 +47,11 @@ pub(super) enum Role {
 pub(super) struct Task<'a> {
     pub(super) work: Work,
     future: Pin<Box<dyn Future<Output = Done> + 'a>>,
-    started_at: Timestamp,
+    pub(super) started_at: Timestamp,
     /// What is posted again when it is cut off.
     events: Vec<String>,
+    /// One for the request, or for each record.
+    pub(super) errands: Vec<ErrandId>,
     pub(super) asleep_until: Option<Timestamp>,
 }
 
@@ -131,10 +133,11 @@ impl<'a> Simulation<'a> {
         &self,
         work: Work,
         events: Vec<String>,
+        errands: Vec<ErrandId>,
         future: impl Future<Output = Done> + 'a,
     ) -> Task<'a> {
         let started_at = self.world.now();
-        Task { work, future: Box::pin(future), started_at, events, asleep_until: None }
+        Task { work, future: Box::pin(future), started_at, events, errands, asleep_until: None }
     }
 
     fn invocation(&self, slot: usize) -> Invocation {
@@ -149,6 +152,7 @@ impl<'a> Simulation<'a> {
         }
         let body = plan::request_body(&events);
         let (world, posted) = (self.world, events.clone());
+        let errand = world.begin_errand();
         let work = async move {
             let names = EventTypeNames::default();
             let request = Request {
@@ -156,11 +160,12 @@ impl<'a> Simulation<'a> {
                 content_encoding: None,
                 body: Some(body.as_bytes()),
             };
-            let answer = ingest::run(request, Source::NextIdentity, &names, world).await;
+            let run = ingest::run(request, Source::NextIdentity, &names, world);
+            let answer = world.on_errand(errand, run).await;
             let is_accepted = matches!(answer, Answer::Accepted(_));
             Done::Ingested { events: posted, is_accepted }
         };
-        Some(self.new_task(Work::Ingest, events, work))
+        Some(self.new_task(Work::Ingest, events, vec![errand], work))
     }
 
     fn deliver(&mut self, slot: usize, queue: Queue) -> Option<Task<'a>> {
@@ -176,15 +181,18 @@ impl<'a> Simulation<'a> {
         let invocation = self.invocation(slot);
         let environment = Arc::clone(&self.slots[slot].environment);
         let (settings, ports) = (self.settings, self.world);
+        let errands: Vec<ErrandId> = messages.iter().map(|_| ports.begin_errand()).collect();
+        let errand_of = errands.clone();
         let run = async move {
             let memory = environment.memory();
             let execution = Execution { invocation, settings, memory, ports };
-            let fates =
-                messages.iter().map(|message| delivery::run(queue, &message.body, execution));
+            let fates = messages.iter().zip(errand_of).map(|(message, errand)| {
+                ports.on_errand(errand, delivery::run(queue, &message.body, execution))
+            });
             let fates = join_all(fates).await;
             Done::Delivered { queue, records: messages.into_iter().zip(fates).collect() }
         };
-        Some(self.new_task(work, Vec::new(), run))
+        Some(self.new_task(work, Vec::new(), errands, run))
     }
 
     fn sweep(&self, slot: usize) -> Task<'a> {
@@ -193,7 +201,7 @@ impl<'a> Simulation<'a> {
             sweep::run(invocation, SWEEP_RELEASE_MAX, world).await;
             Done::Swept
         };
-        self.new_task(Work::Sweep, Vec::new(), run)
+        self.new_task(Work::Sweep, Vec::new(), Vec::new(), run)
     }
 
     /// Tries some of the dead letters again, where there are any.
@@ -205,13 +213,10 @@ impl<'a> Simulation<'a> {
         if dead.is_empty() {
             return None;
         }
+        let now_ms = self.world.now().as_ms();
         for item in &dead {
-            *self
-                .run
-                .history
-                .redriven
-                .entry(pair_of(&item.event.id, &item.subscription_id))
-                .or_default() += 1;
+            let pair = pair_of(&item.event.id, &item.subscription_id);
+            self.run.history.redriven.entry(pair).or_default().push(now_ms);
         }
         let ids: Vec<DeliveryId> = dead.into_iter().map(|item| item.delivery_id).collect();
         let world = self.world;
@@ -220,7 +225,7 @@ impl<'a> Simulation<'a> {
             redrive::run(&ids, &mut pace, world).await;
             Done::Redriven
         };
-        Some(self.new_task(Work::Redrive, Vec::new(), run))
+        Some(self.new_task(Work::Redrive, Vec::new(), Vec::new(), run))
     }
 
     pub(super) fn conclude(&mut self, done: Done) {
@@ -237,7 +242,10 @@ impl<'a> Simulation<'a> {
             Done::Ingested { events, is_accepted: false } => self.post_again(events),
             Done::Delivered { queue, records } => {
                 for (message, fate) in records {
-                    self.settle(queue, &message, &fate);
+                    match fate {
+                        Fate::Settled(_) | Fate::SetAside(_) => self.forget(queue, &message),
+                        Fate::Returned(..) => {}
+                    }
                 }
             }
         }
@@ -251,30 +259,21 @@ impl<'a> Simulation<'a> {
         }
         match self.plan.idempotency {
             Idempotency::On => {}
-            Idempotency::Off => self.run.history.incidents += 1,
-        }
-        self.post_again(events);
-    }
-
-    fn settle(&mut self, queue: Queue, message: &Message, fate: &Fate) {
-        let (Fate::Settled(reports) | Fate::Returned(_, reports)) = fate else {
-            return self.forget(queue, message);
-        };
-        for report in reports {
-            if let Disposition::Held { .. } = report.disposition {
-                let held = pair_of(&report.event_id, &report.subscription_id);
-                self.run.history.held.insert(held);
+            Idempotency::Off => {
+                self.run.incidents += 1;
+                for event in &events {
+                    self.run.history.explain(Repeat::Event(event.clone()));
+                }
             }
         }
-        if let Fate::Settled(_) = fate {
-            self.forget(queue, message);
-        }
+        self.post_again(events);
     }
 
     /// Deletes a message; sometimes the deletion gets lost, or it arrives a second time.
     fn forget(&mut self, queue: Queue, message: &Message) {
         if self.chance.happens(self.plan.repeats_per_mille) {
-            self.run.history.incidents += 1;
+            self.run.incidents += 1;
+            self.explain_copy(&message.body);
             if self.chance.happens(500) {
                 return;
             }

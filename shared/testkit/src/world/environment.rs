@@ -35,6 +35,11 @@ impl Environment {
         &self.memory
     }
 
+    /// How much its clock is ahead of the world's.
+    pub(super) const fn ahead_ms(&self) -> u64 {
+        self.ahead_ms
+    }
+
     /// What its clock shows.
     pub(super) fn now(&self, now: Timestamp) -> Timestamp {
         now.plus_ms(self.ahead_ms)

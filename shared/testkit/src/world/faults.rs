@@ -127,6 +127,42 @@ impl Call {
             Self::Post => Service::Target,
         }
     }
+
+    /// Whether whoever makes it goes on as if nothing were when it fails: what it is for is owed
+    /// to no delivery.
+    #[must_use]
+    pub const fn is_best_effort(self) -> bool {
+        match self {
+            Self::Disable
+            | Self::NoteTrouble
+            | Self::Breaker
+            | Self::WriteBreaker
+            | Self::ForgetBreaker => true,
+            Self::Subscriptions
+            | Self::Sign
+            | Self::Post
+            | Self::Record
+            | Self::Claim
+            | Self::Settle
+            | Self::Wake
+            | Self::ContinueLater
+            | Self::SetAside
+            | Self::Begin
+            | Self::MarkSent
+            | Self::Send
+            | Self::PublishedKeys
+            | Self::Due
+            | Self::Mark
+            | Self::DueBreakers
+            | Self::Held
+            | Self::GiveUp
+            | Self::Release
+            | Self::WakeAll
+            | Self::List
+            | Self::Look
+            | Self::Revive => false,
+        }
+    }
 }
 
 /// Where a future waits: the request of a call travels, or its answer does.
@@ -241,9 +277,14 @@ impl World {
 impl State {
     /// The fault of a call that is made now: scripted, because its service is down, or by chance.
     pub(super) fn fault_of(&mut self, call: Call) -> Option<Fault> {
-        if let Some(scripted) = self.faults.of(call) {
-            return Some(scripted);
+        let fault = self.faults.of(call).or_else(|| self.fault_by_chance(call));
+        if fault.is_some() {
+            self.note_fault(call);
         }
+        fault
+    }
+
+    fn fault_by_chance(&mut self, call: Call) -> Option<Fault> {
         if self.down.get(&call.service()).is_some_and(|until| self.now < *until) {
             self.faults_injected += 1;
             return Some(Fault::NotDone);
@@ -256,9 +297,12 @@ impl State {
     }
 
     /// Whether an entry of a batch is refused, by chance, while the others are taken.
-    pub(super) fn refuses_an_entry(&mut self) -> bool {
+    pub(super) fn refuses_an_entry(&mut self, call: Call) -> bool {
         let refuses = self.chance.happens(self.faults_per_mille);
-        self.faults_injected += usize::from(refuses);
+        if refuses {
+            self.faults_injected += 1;
+            self.note_fault(call);
+        }
         refuses
     }
 }

@@ -83,13 +83,19 @@ impl Ledger {
         Claim::Claimed(Box::new(row.item.clone()), lease)
     }
 
-    pub(super) fn settle(&mut self, lease: &Lease, settlement: &Settlement, now: Timestamp) {
+    /// Whether the lease was good for it.
+    pub(super) fn settle(
+        &mut self,
+        lease: &Lease,
+        settlement: &Settlement,
+        now: Timestamp,
+    ) -> bool {
         let is_ours =
             |row: &Row| row.item.attempt == lease.attempt && row.lease_until == Some(lease.until);
         if !self.rows.get(&lease.delivery_id).is_some_and(is_ours) {
-            return;
+            return false;
         }
-        let Some(mut row) = self.take(&lease.delivery_id, now) else { return };
+        let Some(mut row) = self.take(&lease.delivery_id, now) else { return false };
         match settlement {
             Settlement::Delivered => {}
             Settlement::Kept { attempt, last_outcome, state } => {
@@ -102,6 +108,7 @@ impl Ledger {
                 self.write(row, now);
             }
         }
+        true
     }
 
     pub(super) fn page(

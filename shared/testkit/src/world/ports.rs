@@ -17,6 +17,7 @@ use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::{Deadline, Timestamp};
 use futures_util::future::join_all;
 
+use super::errands::Deed;
 use super::faults::{Await, Call, Fault};
 use super::pause::pause;
 use super::queues::{Draft, Place};
@@ -78,10 +79,10 @@ impl World {
         let send_all = |state: &mut State| {
             let refused = state.faults.refused();
             let send = |(entry, draft)| {
-                if refused.contains(&entry) || state.refuses_an_entry() {
+                if refused.contains(&entry) || state.refuses_an_entry(call) {
                     return Sent::Unconfirmed;
                 }
-                state.queues.send(queue.into(), draft, state.now);
+                state.send(queue.into(), draft);
                 Sent::Confirmed
             };
             drafts.into_iter().enumerate().map(send).collect()
@@ -91,7 +92,7 @@ impl World {
     }
 
     async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
-        let sent = self.call(call, |state| state.queues.send(place, draft, state.now)).await;
+        let sent = self.call(call, |state| state.send(place, draft)).await;
         sent.map_err(|Failed| OurFault::Queue)
     }
 }
@@ -171,6 +172,7 @@ impl delivery::Ports for World {
         let reaction = {
             let mut state = self.lock();
             let now = state.now;
+            state.note(Deed::Posted(post.headers.id.clone(), post.headers.attempt));
             state.targets.begin(&post, now)
         };
         let _under_way = UnderWay(self);
@@ -189,8 +191,15 @@ impl delivery::Ports for World {
     }
 
     async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {
-        let recorded = self.call(Call::Record, |state| state.ledger.record(item, state.now)).await;
-        recorded.map_err(|Failed| OurFault::Ledger)
+        let record = |state: &mut State| {
+            state.note(Deed::Recorded(item.delivery_id.clone()));
+            let recorded = state.ledger.record(item, state.now);
+            if recorded == Recorded::New {
+                state.held.note(&item.delivery_id, &item.state, state.now);
+            }
+            recorded
+        };
+        self.call(Call::Record, record).await.map_err(|Failed| OurFault::Ledger)
     }
 
     async fn claim(
@@ -199,8 +208,14 @@ impl delivery::Ports for World {
         now: Timestamp,
         until: Timestamp,
     ) -> Result<Claim, OurFault> {
-        let claim = self.call(Call::Claim, |state| state.ledger.claim(wakeup, now, until)).await;
-        claim.map_err(|Failed| OurFault::Ledger)
+        let claim = |state: &mut State| {
+            let claim = state.ledger.claim(wakeup, now, until);
+            if let Claim::Claimed(_, lease) | Claim::Unreadable(lease) = &claim {
+                state.note_claim(lease, now);
+            }
+            claim
+        };
+        self.call(Call::Claim, claim).await.map_err(|Failed| OurFault::Ledger)
     }
 
     async fn settle(
@@ -209,7 +224,14 @@ impl delivery::Ports for World {
         settlement: &Settlement,
         now: Timestamp,
     ) -> Result<(), OurFault> {
-        let settle = |state: &mut State| state.ledger.settle(lease, settlement, now);
+        let settle = |state: &mut State| {
+            if state.ledger.settle(lease, settlement, now) {
+                state.note_settled();
+                if let Settlement::Kept { state: stands, .. } = settlement {
+                    state.held.note(&lease.delivery_id, stands, state.now);
+                }
+            }
+        };
         self.call(Call::Settle, settle).await.map_err(|Failed| OurFault::Ledger)
     }
 

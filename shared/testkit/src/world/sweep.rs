@@ -59,7 +59,13 @@ impl Ports for World {
         now: Timestamp,
         woken_until: Timestamp,
     ) -> Result<bool, OurFault> {
-        let release = |state: &mut State| state.ledger.release(item, now, woken_until, state.now);
+        let release = |state: &mut State| {
+            let is_released = state.ledger.release(item, now, woken_until, state.now);
+            if is_released {
+                state.held.end(&item.delivery_id, state.now);
+            }
+            is_released
+        };
         self.call(Call::Release, release).await.map_err(|Failed| OurFault::Ledger)
     }
 
