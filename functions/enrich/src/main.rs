@@ -1,5 +1,6 @@
 //! Wires the enrich function. See the library beside it.
 
+use adapters::panics::wordless;
 use adapters::ports::EnrichPorts;
 use adapters::settings::{Environment, enrich_budget_ms, event_type_names, issuer};
 use domain::egress::EgressPolicy;
@@ -24,6 +25,6 @@ async fn main() -> Result<(), Error> {
         budget_ms: enrich_budget_ms(&Environment)?,
         egress: EGRESS,
     };
-    let handler = |event: LambdaEvent<_>| enrich::handle(event, &settings, &ports);
+    let handler = |event: LambdaEvent<_>| wordless(enrich::handle(event, &settings, &ports));
     lambda_runtime::run(service_fn(handler)).await
 }

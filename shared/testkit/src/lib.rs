@@ -5,6 +5,7 @@
 //! - [`poller`]: takes records from the world's queues to the domain, as Lambda would.
 //! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
+//! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
@@ -15,6 +16,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
 
+pub mod canary;
 pub mod chance;
 pub mod checker;
 pub mod contract;
