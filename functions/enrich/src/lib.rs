@@ -108,8 +108,14 @@ async fn decide(
     Ok(decision)
 }
 
-/// One wide line a decision; no claims, no user.
+/// One wide line a decision; no claims, not even the name of one, which is a target's to choose, and
+/// no user.
 fn log(decision: &Decision) {
+    let without_name = |reason: &String| match reason.split_once(':') {
+        Some(("claim_conflict", _)) => "claim_conflict".to_owned(),
+        _ => reason.clone(),
+    };
+    let reasons: Vec<String> = decision.reasons.iter().map(without_name).collect();
     let targets: Vec<String> = decision
         .targets
         .iter()
@@ -121,7 +127,7 @@ fn log(decision: &Decision) {
         decision_id = decision.decision_id,
         action = decision.action.as_str(),
         degraded = decision.degraded,
-        reasons = decision.reasons.join(" "),
+        reasons = reasons.join(" "),
         targets = targets.join(", "),
         elapsed_ms = decision.elapsed_ms,
         "a login was decided"

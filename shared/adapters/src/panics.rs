@@ -17,7 +17,8 @@ pub fn report(panic: &PanicHookInfo<'_>) {
 
 /// Works an invocation. A panic in it goes on, without its words.
 pub async fn wordless<T>(work: impl Future<Output = T>) -> T {
-    match AssertUnwindSafe(work).catch_unwind().await {
+    // Boxed: an invocation's future is large, and its type is nested deeply enough as it is.
+    match AssertUnwindSafe(Box::pin(work)).catch_unwind().await {
         Ok(done) => done,
         Err(_) => resume_unwind(Box::new(Wordless)),
     }

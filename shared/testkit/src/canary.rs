@@ -55,7 +55,7 @@ impl Canary {
     }
 }
 
-/// Where the canaries were put that this text holds, line by line, with the line.
+/// Where the canaries were put that this text holds, each with the line that holds it.
 #[must_use]
 pub fn sightings(canaries: &[Canary], text: &str) -> Vec<String> {
     let folded = text.to_lowercase();
