@@ -71,10 +71,8 @@ pub fn sightings(canaries: &[Canary], text: &str) -> Vec<String> {
 /// anything at all behind it: the characters that it alone decides.
 fn base64(put: &[u8], shift: usize, url_safe: bool) -> String {
     let bytes = [&vec![0; shift], put].concat();
-    let encoded = match url_safe {
-        true => URL_SAFE_NO_PAD.encode(&bytes),
-        false => STANDARD_NO_PAD.encode(&bytes),
-    };
+    let encoded =
+        if url_safe { URL_SAFE_NO_PAD.encode(&bytes) } else { STANDARD_NO_PAD.encode(&bytes) };
     let before = (shift * 8).div_ceil(6);
     let behind = usize::from(bytes.len() % 3 != 0);
     encoded[before..encoded.len() - behind].to_owned()
@@ -89,10 +87,13 @@ mod tests {
     #[test]
     fn it_is_found_in_every_form_and_wherever_it_stands() {
         let canary = Canary::new("here", WORD);
-        let hex: String = WORD.bytes().map(|byte| format!("{byte:02X}")).collect();
-        let percent: String = WORD.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let escaped: String = WORD.bytes().map(|byte| format!("\\u00{byte:02x}")).collect();
-        for form in [WORD.to_uppercase(), hex, percent, escaped, format!("{:?}", WORD.as_bytes())] {
+        for form in [
+            "CANARY4711Word",
+            "63616E61727934373131776F7264",
+            "%63%61%6E%61%72%79%34%37%31%31%77%6F%72%64",
+            r"\u0063\u0061\u006e\u0061\u0072\u0079\u0034\u0037\u0031\u0031\u0077\u006f\u0072\u0064",
+            &format!("{:?}", WORD.as_bytes()),
+        ] {
             assert!(canary.is_in(&format!("before {form} after")), "{form}");
         }
         for before in 0..6 {

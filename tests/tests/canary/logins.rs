@@ -33,7 +33,7 @@ pub(crate) async fn play(stack: &Stack) {
         subscribe(stack, &format!("CLIENT#c{number}"), "only", &receiver, &path, "/keys").await;
         login(stack, &format!("c{number}")).await;
     }
-    let good = Reply::status(200).body(signed(&signer, json!({"claim": CLAIM})));
+    let good = Reply::status(200).body(signed(&signer, &json!({"claim": CLAIM})));
     receiver.script("/good", [good]);
     for keys in ["/no-keys", "/no-json", "/nothing"] {
         subscribe(stack, &format!("CLIENT#of{keys}"), "only", &receiver, "/good", keys).await;
@@ -50,7 +50,7 @@ pub(crate) async fn play(stack: &Stack) {
 async fn conflict(stack: &Stack, receiver: &Receiver, signer: &Signer) {
     for (id, value) in [("one", CLAIM.to_owned()), ("two", format!("{CLAIM}2"))] {
         let path = format!("/conflict-{id}");
-        let answer = signed(signer, json!({CLAIM_NAME: value}));
+        let answer = signed(signer, &json!({CLAIM_NAME: value}));
         receiver.script(&path, [Reply::status(200).body(answer)]);
         subscribe(stack, "CLIENT#conflict", id, receiver, &path, "/keys").await;
     }
@@ -61,7 +61,7 @@ async fn conflict(stack: &Stack, receiver: &Receiver, signer: &Signer) {
 
 /// Replies that say something that must not be quoted.
 fn answers(signer: &Signer) -> Vec<Reply> {
-    let proven = signed(signer, json!({}));
+    let proven = signed(signer, &json!({}));
     let (head, _) = proven.rsplit_once('.').expect("three parts");
     let stranger = Signer::generate();
     let body = |text: String| Reply::status(200).body(text);
@@ -72,9 +72,9 @@ fn answers(signer: &Signer) -> Vec<Reply> {
         body(ANSWER.to_owned()),
         body(format!("{ANSWER}.{ANSWER}.{ANSWER}")),
         body(format!("{head}.{ANSWER}")),
-        body(signed(&stranger, json!({"claim": ANSWER}))),
-        body(signed(signer, json!({"sub": ANSWER}))),
-        body(signed(signer, json!({"claim": {"deep": ANSWER}}))),
+        body(signed(&stranger, &json!({"claim": ANSWER}))),
+        body(signed(signer, &json!({"sub": ANSWER}))),
+        body(signed(signer, &json!({"claim": {"deep": ANSWER}}))),
         body(signer.sign(&json!({"iss": ANSWER, "iat": 1, "action": "allow"}))),
         body(signer.sign(&json!({"iss": ISSUER, "iat": now_s(), "action": ANSWER}))),
         body(signer.sign(&json!({
@@ -88,7 +88,7 @@ fn now_s() -> u64 {
     adapters::clock::now().as_s()
 }
 
-fn signed(signer: &Signer, claims: Value) -> String {
+fn signed(signer: &Signer, claims: &Value) -> String {
     signer.sign(&json!({
         "iss": ISSUER, "iat": now_s(), "action": "allow", "custom_claims": claims,
     }))

@@ -31,6 +31,15 @@ pub(crate) fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
 }
 
+/// An attribute a line.
+fn lines(attributes: impl Iterator<Item = (String, AttributeValue)>) -> String {
+    let mut lines = String::new();
+    for (name, value) in attributes {
+        let _ = writeln!(lines, "{name}: {value:?}");
+    }
+    lines
+}
+
 impl Stack {
     pub(crate) async fn start() -> Self {
         let local = Local::start(&Options::ephemeral()).await.expect("the stack starts");
@@ -149,16 +158,17 @@ impl Stack {
     pub(crate) async fn ledger_without_events(&self) -> String {
         let items = self.scan("deliveries").await.into_iter().flatten();
         let items = items.chain(self.scan("ingested").await.into_iter().flatten());
-        let shown = items.filter(|(name, _)| name != "event");
-        shown.map(|(name, value)| format!("{name}: {value:?}\n")).collect()
+        lines(items.filter(|(name, _)| name != "event"))
     }
 
     /// What we write into rows that are somebody else's.
     pub(crate) async fn what_we_wrote_into_rows(&self) -> String {
         let attributes = self.scan("subscriptions").await.into_iter().flatten();
-        let ours = attributes
-            .filter(|(name, _)| ["disabledAt", "disabledReason", "troubledAt"].contains(&&**name));
-        ours.map(|(name, value)| format!("{name}: {value:?}\n")).collect()
+        lines(
+            attributes.filter(|(name, _)| {
+                ["disabledAt", "disabledReason", "troubledAt"].contains(&&**name)
+            }),
+        )
     }
 
     /// The attributes of all messages that were set aside, those of SQS too.

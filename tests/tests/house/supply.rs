@@ -1,6 +1,6 @@
 //! What comes in from others: the lock file against what `deny.toml` and its advisories do not cover.
 //!
-//! `cargo deny` knows licences, bans and the RustSec database. Some advisories are in no database
+//! `cargo deny` knows licences, bans and the `RustSec` database. Some advisories are in no database
 //! that it reads; they stand here, with the ones that matter most, so that a plain `cargo test`
 //! without a network finds them.
 

@@ -24,7 +24,7 @@ use crate::runtime_api::RuntimeApi;
 const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/canary.log");
 
 /// Far more than a process takes to start and to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 const DATUM: &str = "canaryqdatum1xx";
 const HEADER: &str = "canaryqheader2x";
