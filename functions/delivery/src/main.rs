@@ -1,5 +1,6 @@
 //! Wires the delivery function. See the library beside it.
 
+use adapters::panics::wordless;
 use adapters::ports::DeliveryPorts;
 use adapters::settings::{Environment, event_type_names, issuer, required, schedule};
 use domain::breaker::memory::Memory;
@@ -27,7 +28,8 @@ async fn main() -> Result<(), Error> {
         egress: EGRESS,
     };
     let memory = Memory::default();
-    let handler =
-        |event: LambdaEvent<_>| delivery::handle(event, &retries_queue, &settings, &memory, &ports);
+    let handler = |event: LambdaEvent<_>| {
+        wordless(delivery::handle(event, &retries_queue, &settings, &memory, &ports))
+    };
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -161,14 +161,20 @@ fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
     );
 }
 
-/// One wide line a decision, and one a breaker that it changed; no claims, no user.
+/// One wide line a decision, and one a breaker that it changed; no claims, not even the name of one,
+/// which is a target's to choose, and no user.
 fn log(decision: &Decision) {
+    let without_name = |reason: &String| match reason.split_once(':') {
+        Some(("claim_conflict", _)) => "claim_conflict".to_owned(),
+        _ => reason.clone(),
+    };
+    let reasons: Vec<String> = decision.reasons.iter().map(without_name).collect();
     let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
     tracing::info!(
         decision_id = decision.decision_id,
         action = decision.action.as_str(),
         degraded = decision.degraded,
-        reasons = decision.reasons.join(" "),
+        reasons = reasons.join(" "),
         explanation = decision.explanation,
         targets = targets.join("; "),
         elapsed_ms = decision.elapsed_ms,

@@ -1,5 +1,6 @@
 //! Wires the enrich function. See the library beside it.
 
+use adapters::panics::wordless;
 use adapters::ports::EnrichPorts;
 use adapters::settings::{Environment, enrich_budget_ms, event_type_names, issuer};
 use domain::egress::EgressPolicy;
@@ -25,6 +26,7 @@ async fn main() -> Result<(), Error> {
         egress: EGRESS,
     };
     let memory = Memory::default();
-    let handler = |event: LambdaEvent<_>| enrich::handle(event, &settings, &memory, &ports);
+    let handler =
+        |event: LambdaEvent<_>| wordless(enrich::handle(event, &settings, &memory, &ports));
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -1,5 +1,6 @@
 //! Wires the ingest function. See the library beside it.
 
+use adapters::panics::wordless;
 use adapters::ports::IngestPorts;
 use adapters::settings::{Environment, event_type_names};
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -9,6 +10,6 @@ async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let names = event_type_names(&Environment)?;
     let ports = IngestPorts::new(&Environment)?;
-    let handler = |event: LambdaEvent<_>| ingest::handle(event, &names, &ports);
+    let handler = |event: LambdaEvent<_>| wordless(ingest::handle(event, &names, &ports));
     lambda_runtime::run(service_fn(handler)).await
 }

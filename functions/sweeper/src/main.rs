@@ -1,5 +1,6 @@
 //! Wires the sweeper function. See the library beside it.
 
+use adapters::panics::wordless;
 use adapters::ports::SweepPorts;
 use adapters::settings::Environment;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -8,6 +9,6 @@ use lambda_runtime::{Error, LambdaEvent, service_fn};
 async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let ports = SweepPorts::new(&Environment)?;
-    let handler = |event: LambdaEvent<_>| sweeper::handle(event, &ports);
+    let handler = |event: LambdaEvent<_>| wordless(sweeper::handle(event, &ports));
     lambda_runtime::run(service_fn(handler)).await
 }

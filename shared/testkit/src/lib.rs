@@ -6,6 +6,7 @@
 //! - [`answers`]: enrich targets' answers, signed with every algorithm, honest and otherwise.
 //! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
+//! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
@@ -18,6 +19,7 @@
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
 
 pub mod answers;
+pub mod canary;
 pub mod chance;
 pub mod checker;
 pub mod contract;

@@ -1,6 +1,8 @@
 //! The rules of the house, as far as a test can check them.
 
 mod absences;
+mod leaks;
+mod supply;
 mod template;
 mod tidy;
 

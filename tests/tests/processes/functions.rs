@@ -28,11 +28,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 const START_MAX: Duration = Duration::from_secs(30);
 
 /// A function of the stack, and how a process of it is started.
-struct Program {
-    path: &'static str,
-    arn: String,
-    environment: BTreeMap<String, String>,
-    timeout_ms: u64,
+pub(crate) struct Program {
+    pub(crate) path: &'static str,
+    pub(crate) arn: String,
+    pub(crate) environment: BTreeMap<String, String>,
+    pub(crate) timeout_ms: u64,
 }
 
 /// An execution environment.
@@ -175,7 +175,7 @@ const fn name_of(work: Work) -> Name {
 }
 
 impl Program {
-    fn new(name: Name, path: &'static str, stack: &Stack, aws: &Endpoint) -> Self {
+    pub(crate) fn new(name: Name, path: &'static str, stack: &Stack, aws: &Endpoint) -> Self {
         let function = stack.function(name.logical_id()).expect("a function of the template");
         let mut environment = function.environment.clone();
         environment.extend(local::environment(aws));

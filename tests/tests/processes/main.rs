@@ -33,6 +33,7 @@
 //! PROCESSES_EVENTS=10000 PROCESSES_KILLS=200 PROCESSES_SEED=1 cargo test --workspace --test processes
 //! ```
 
+mod canary;
 mod clock;
 mod explain;
 mod functions;

@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use adapters::settings::{Environment, Strings as _};
 use clap::{Parser, Subcommand};
-use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -108,17 +108,13 @@ fn start_log() -> Result<(), Failure> {
         Some(_) => adapters::log::level(&Environment)?,
         None => LevelFilter::WARN,
     };
-    let ours = adapters::log::OURS.map(|name| (name, level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
         .without_time()
         .with_target(false);
     // Only fails when logging was started before.
-    let _ = tracing_subscriber::registry()
-        .with(lines)
-        .with(Targets::new().with_targets(ours))
-        .try_init();
+    let _ = tracing_subscriber::registry().with(lines).with(adapters::log::ours(level)).try_init();
     Ok(())
 }
 

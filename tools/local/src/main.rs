@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::Level;
 use tracing_subscriber::Layer as _;
-use tracing_subscriber::filter::{LevelFilter, Targets, dynamic_filter_fn};
+use tracing_subscriber::filter::{LevelFilter, dynamic_filter_fn};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -329,7 +329,6 @@ fn start_log() -> Result<(), Failure> {
         let is_told = OUTAGE_IS_TOLD.load(Ordering::Relaxed) && metadata.target() == "delivery";
         asked_for || !is_told || *metadata.level() == Level::ERROR
     });
-    let ours = adapters::log::OURS.into_iter().chain(["local"]).map(|name| (name, level));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()))
@@ -337,7 +336,7 @@ fn start_log() -> Result<(), Failure> {
         .with_filter(is_news);
     tracing_subscriber::registry()
         .with(lines)
-        .with(Targets::new().with_targets(ours))
+        .with(adapters::log::ours(level).with_target("local", level))
         .try_init()?;
     Ok(())
 }

@@ -243,7 +243,9 @@ impl<'a> Simulation<'a> {
             Done::Delivered { queue, records } => {
                 for (message, fate) in records {
                     match fate {
-                        Fate::Settled(_) | Fate::SetAside(_) => self.forget(queue, &message),
+                        Fate::Settled(_) | Fate::Split { .. } | Fate::SetAside(_) => {
+                            self.forget(queue, &message);
+                        }
                         Fate::Returned(..) => {}
                     }
                 }

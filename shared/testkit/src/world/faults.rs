@@ -140,12 +140,16 @@ impl Call {
             | Self::ForgetBreaker => true,
             Self::Subscriptions
             | Self::Sign
+            | Self::SignWebhook
+            | Self::MakeSecret
+            | Self::FindSecrets
+            | Self::WriteSecrets
             | Self::Post
             | Self::Record
             | Self::Claim
             | Self::Settle
             | Self::Wake
-            | Self::ContinueLater
+            | Self::SendPortions
             | Self::SetAside
             | Self::Begin
             | Self::MarkSent

@@ -1,5 +1,6 @@
 //! `workflows`, run as an operator runs it, against a running local stack.
 
+mod canary;
 mod dead_letters;
 mod deliveries;
 mod secrets;

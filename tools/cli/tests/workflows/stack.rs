@@ -94,7 +94,7 @@ impl Stack {
             json!({
                 "id": id, "type": "userUpdated", "source": "next_identity", "occurredAt": 1,
                 "acceptedAt": 2, "scope": samples::PROPERTY, "propertyId": "demo-property",
-                "sub": "secret-sub", "data": {"note": "secret-data"},
+                "sub": "secret-sub-of-it", "data": {"note": "secret-data-of-it"},
             })
         };
         let events: Vec<Value> = ids.iter().map(event).collect();
