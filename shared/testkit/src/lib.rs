@@ -6,6 +6,7 @@
 //! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
+//! - [`tls`]: TLS for such servers, by an authority that nobody else trusts.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
 //! - [`samples`]: events, subscriptions and settings that say nothing special.
@@ -23,4 +24,5 @@ pub mod poller;
 pub mod receiver;
 pub mod samples;
 pub mod simulation;
+pub mod tls;
 pub mod world;

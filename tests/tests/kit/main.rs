@@ -1,7 +1,8 @@
 //! The test kit itself: the world and the real tables keep the same promises, the world can be
-//! dropped at any await, the receiver receives.
+//! dropped at any await, the receiver receives, behind TLS as well.
 
 mod dynamodb;
 mod ingested;
 mod receiver;
+mod tls;
 mod world;
