@@ -36,13 +36,23 @@ struct Running {
     due: Interval,
     number: usize,
     decisions: JoinSet<Result<(Decided, Duration), Failure>>,
+    decided: Vec<Decided>,
+    lateness: Lateness,
+}
+
+/// By how much something was late at most.
+#[derive(Clone, Copy, Default)]
+struct Lateness {
+    /// The bare timers.
+    timers: Duration,
+    /// An answer, beyond the timer that ran beside it.
+    beyond_timer: Duration,
 }
 
 /// What there is to look at.
 struct Seen {
     decided: Vec<Decided>,
-    /// By how much the bare timers were late at most.
-    timers_late: Duration,
+    lateness: Lateness,
     budget: Duration,
     slow_at: Instant,
     well_at: Instant,
@@ -54,22 +64,20 @@ struct Seen {
 pub(super) async fn run(plan: &Plan, target: &str) -> Result<(), Failure> {
     let logins = Arc::new(Logins::start(target).await?);
     let control = RawClient::new(target)?;
-    let due = paced(plan.logins_per_s);
-    let decisions = JoinSet::new();
-    let mut running = Running { logins: Arc::clone(&logins), due, number: 0, decisions };
-    running.begin(plan.logins_per_s * BEFORE_S).await;
+    let mut running = Running::new(&logins, plan.logins_per_s);
+    running.begin(plan.logins_per_s * BEFORE_S).await?;
     let before = Memory::now();
     Memory::forget_peak();
     let slow_at = Instant::now();
     control.hold(SLOW_MS).await?;
-    running.begin(plan.logins_per_s * plan.seconds).await;
+    running.begin(plan.logins_per_s * plan.seconds).await?;
     let memory = Memory::peak().above(before);
     let well_at = Instant::now();
     control.hold(WELL_MS).await?;
-    running.begin(plan.logins_per_s * AFTER_S).await;
-    let (decided, timers_late) = running.end().await?;
+    running.begin(plan.logins_per_s * AFTER_S).await?;
+    let (decided, lateness) = running.end().await?;
     let budget = logins.budget();
-    print(plan, &Seen { decided, timers_late, budget, slow_at, well_at, memory });
+    print(plan, &Seen { decided, lateness, budget, slow_at, well_at, memory });
     match Arc::into_inner(logins) {
         Some(logins) => logins.stop().await,
         None => Ok(()),
@@ -77,8 +85,15 @@ pub(super) async fn run(plan: &Plan, target: &str) -> Result<(), Failure> {
 }
 
 impl Running {
-    /// Begins so many logins, at the plan's rate.
-    async fn begin(&mut self, logins: u32) {
+    fn new(logins: &Arc<Logins>, per_s: u32) -> Self {
+        let (due, decisions) = (paced(per_s), JoinSet::new());
+        let (decided, lateness) = (Vec::new(), Lateness::default());
+        Self { logins: Arc::clone(logins), due, number: 0, decisions, decided, lateness }
+    }
+
+    /// Begins so many logins, at the plan's rate, and takes in those that have ended meanwhile: what
+    /// lies about would count as the function's memory.
+    async fn begin(&mut self, logins: u32) -> Result<(), Failure> {
         for _ in 0..logins {
             self.due.tick().await;
             let (logins, number) = (Arc::clone(&self.logins), self.number);
@@ -94,20 +109,28 @@ impl Running {
                 let decided = logins.decide(algorithm, number).await?;
                 Ok((decided, timer.await?))
             });
+            while let Some(done) = self.decisions.try_join_next() {
+                self.add(done??);
+            }
         }
+        Ok(())
     }
 
-    /// Waits for all of them: in the order in which they began, and how late a timer was at most.
-    async fn end(mut self) -> Result<(Vec<Decided>, Duration), Failure> {
-        let mut all = Vec::new();
-        let mut timers_late = Duration::ZERO;
+    fn add(&mut self, (decided, timer_late): (Decided, Duration)) {
+        let late = decided.took.saturating_sub(self.logins.budget());
+        let Lateness { timers, beyond_timer } = &mut self.lateness;
+        *timers = timer_late.max(*timers);
+        *beyond_timer = late.saturating_sub(timer_late).max(*beyond_timer);
+        self.decided.push(decided);
+    }
+
+    /// Waits for all of them: in the order in which they began.
+    async fn end(mut self) -> Result<(Vec<Decided>, Lateness), Failure> {
         while let Some(done) = self.decisions.join_next().await {
-            let (decided, late) = done??;
-            timers_late = timers_late.max(late);
-            all.push(decided);
+            self.add(done??);
         }
-        all.sort_by_key(|decided| decided.began);
-        Ok((all, timers_late))
+        self.decided.sort_by_key(|decided| decided.began);
+        Ok((self.decided, self.lateness))
     }
 }
 
@@ -129,12 +152,13 @@ fn print_lateness(seen: &Seen) {
     let most = seen.decided.iter().map(late).max().unwrap_or_default();
     let too_late = seen.decided.iter().filter(|decided| late(decided) > LATE_MAX).count();
     println!(
-        "  {} logins; an answer was late by {:.1} ms at most, a bare timer by {:.1} ms; {too_late} \
-         by more than {} ms",
+        "  {} logins; an answer was late by {:.1} ms at most, {too_late} by more than {} ms; a bare \
+         timer by {:.1} ms, and an answer later than its own by {:.1} ms",
         seen.decided.len(),
         ms(most),
-        ms(seen.timers_late),
-        LATE_MAX.as_millis()
+        LATE_MAX.as_millis(),
+        ms(seen.lateness.timers),
+        ms(seen.lateness.beyond_timer),
     );
 }
 
