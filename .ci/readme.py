@@ -193,6 +193,7 @@ def main():
     figures = run(block("figures"))
     assert "317 messages, 10000 posts, at most 32 at once" in figures, figures
     assert "20000 woken, 208 + 1 queries," in figures, figures
+    assert "60 logins allowed, 0 not;" in figures, figures
 
     readme = (ROOT / "README.md").read_text()
     fences = re.findall(r"^```(?:sh|python|js)$", readme, re.M)

@@ -9,6 +9,7 @@
 //! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
+//! - [`tls`]: TLS for such servers, by an authority that nobody else trusts.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
 //! - [`samples`]: events, subscriptions and settings that say nothing special.
@@ -29,4 +30,5 @@ pub mod raw_receiver;
 pub mod receiver;
 pub mod samples;
 pub mod simulation;
+pub mod tls;
 pub mod world;

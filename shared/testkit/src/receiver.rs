@@ -4,6 +4,7 @@
 //! for requests with [`Receiver::wait_for`], which fails loudly when they do not come.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,11 +12,14 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request as HttpRequest, State};
 use axum::response::Response;
+use axum::serve::Listener;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::tls::{Identity, TlsListener};
 
 /// Far more than any request on loopback takes; when it passes, the test has failed.
 const WAIT_MAX: Duration = Duration::from_secs(30);
@@ -128,6 +132,15 @@ impl Receiver {
     /// Starts it. When this returns, it answers: 200 without a body where no script says more.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free loopback port");
+        Self::serve("http", listener)
+    }
+
+    /// The same behind TLS.
+    pub async fn start_tls(identity: &Identity) -> Self {
+        Self::serve("https", TlsListener::bind(identity).await)
+    }
+
+    fn serve(scheme: &str, listener: impl Listener<Addr = SocketAddr>) -> Self {
         let address = listener.local_addr().expect("a bound address");
         let shared =
             Arc::new(Shared { scripts: Mutex::default(), requests: watch::Sender::default() });
@@ -135,7 +148,7 @@ impl Receiver {
         let task = tokio::spawn(async move {
             axum::serve(listener, router).await.expect("serving on loopback");
         });
-        Self { url: format!("http://{address}"), shared, task }
+        Self { url: format!("{scheme}://{address}"), shared, task }
     }
 
     /// The URL of a path here, for example of `/hook`.

@@ -20,6 +20,7 @@ use tokio::time::{Instant, interval};
 
 use crate::Failure;
 use crate::arrivals::{HANGS, Targets};
+use crate::percentiles::percentile;
 
 const PROPERTY: &str = "figures";
 
@@ -100,18 +101,11 @@ fn line(of: &[Duration], without: &[Duration]) -> String {
         return "there was none".to_owned();
     }
     let [p50, p99] = [50, 99].map(|percent| {
-        let (with, without) = (percentile(of, percent), percentile(without, percent));
+        let [with, without] = [of, without].map(|these| percentile(these, percent * 10));
         let ratio = with.as_secs_f64() / without.as_secs_f64();
         format!("p{percent} {:>6} ms ({ratio:.2} times)", with.as_millis())
     });
     format!("{p50}, {p99}")
-}
-
-fn percentile(of: &[Duration], percent: usize) -> Duration {
-    let mut sorted = of.to_vec();
-    sorted.sort();
-    let rank = (sorted.len() * percent).div_ceil(100);
-    sorted.get(rank.saturating_sub(1)).copied().unwrap_or_default()
 }
 
 impl Latencies {

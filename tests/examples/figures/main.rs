@@ -4,6 +4,8 @@
 //! cargo run -p tests --example figures -- sweep [ITEMS] [ITEMS_AT_THE_ENDPOINT]
 //! cargo run -p tests --example figures -- fan-out [SUBSCRIPTIONS ...]
 //! cargo run -p tests --example figures -- hanging-target [TARGETS] [EVENTS_PER_S] [SECONDS] [ROUNDS]
+//! cargo run -p tests --example figures -- enrich [LOGINS_PER_S] [SECONDS]
+//! cargo run -p tests --example figures -- enrich-brown-out [LOGINS_PER_S] [SECONDS]
 //! ```
 //!
 //! They are no tests: how long something takes is the machine's affair. Whatever can be counted is
@@ -13,9 +15,11 @@
 
 mod arrivals;
 mod counted;
+mod enrich;
 mod fan_out;
 mod hanging_target;
 mod memory;
+mod percentiles;
 mod sweep;
 
 use std::io::Write as _;
@@ -24,24 +28,30 @@ use std::process::ExitCode;
 use hanging_target::Plan;
 
 /// Why there are no figures.
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 const USAGE: &str = "usage: figures sweep [ITEMS] [ITEMS_AT_THE_ENDPOINT]
        figures fan-out [SUBSCRIPTIONS ...]
-       figures hanging-target [TARGETS] [EVENTS_PER_S] [SECONDS] [ROUNDS]";
+       figures hanging-target [TARGETS] [EVENTS_PER_S] [SECONDS] [ROUNDS]
+       figures enrich [LOGINS_PER_S] [SECONDS]
+       figures enrich-brown-out [LOGINS_PER_S] [SECONDS]";
 
 /// What is measured, and at which size.
 enum Figure {
     Sweep { items: usize, at_the_endpoint: usize },
     FanOut(Vec<usize>),
     HangingTarget(Plan),
+    Enrich(enrich::Plan),
 }
 
 impl Figure {
     fn parse(mut arguments: impl Iterator<Item = String>) -> Option<Self> {
         let name = arguments.next()?;
+        let mut arguments: Vec<String> = arguments.collect();
+        // The process that decides logins is told by the other where the target is.
+        let target = arguments.pop_if(|last| last.starts_with("https://"));
         let numbers: Vec<usize> =
-            arguments.map(|argument| argument.parse().ok()).collect::<Option<_>>()?;
+            arguments.iter().map(|argument| argument.parse().ok()).collect::<Option<_>>()?;
         let number = |index, otherwise| numbers.get(index).copied().unwrap_or(otherwise);
         match name.as_str() {
             "sweep" => {
@@ -57,6 +67,16 @@ impl Figure {
                     rounds: number(3, 3),
                 };
                 plan.checked().map(Self::HangingTarget)
+            }
+            "enrich" | "enrich-brown-out" => {
+                let (figure, seconds) = match name.as_str() {
+                    "enrich" => (enrich::Figure::OwnTime, 30),
+                    _ => (enrich::Figure::BrownOut, 60),
+                };
+                let logins_per_s = number(0, 300).try_into().ok()?;
+                let seconds = number(1, seconds).try_into().ok()?;
+                let plan = enrich::Plan { figure, logins_per_s, seconds, target };
+                plan.checked().map(Self::Enrich)
             }
             _ => None,
         }
@@ -76,6 +96,7 @@ async fn main() -> Result<ExitCode, Failure> {
         }
         Figure::FanOut(sizes) => fan_out::run(&sizes).await?,
         Figure::HangingTarget(plan) => hanging_target::run(plan).await?,
+        Figure::Enrich(plan) => return enrich::run(plan).await,
     }
     Ok(ExitCode::SUCCESS)
 }
