@@ -2,7 +2,7 @@
 //!
 //! Envelope encryption: a secret is sealed with AES-256-GCM under a data key of its own, the data
 //! key by KMS. Both are bound to the subscription that the secret is for, the one by additional
-//! data, the other by KMS's encryption context (`scope`, `subscription`), which CloudTrail shows;
+//! data, the other by KMS's encryption context (`scope`, `subscription`), which AWS logs;
 //! so what is copied into another row opens nothing there.
 
 mod kms;
@@ -96,6 +96,7 @@ impl WebhookSecret {
 impl WebhookKey {
     /// HMAC-SHA256 of a signing input.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "HMAC-SHA256 has 32 octets")]
     pub fn sign(&self, signing_input: &str) -> [u8; 32] {
         let mac = hmac::sign(&self.0, signing_input.as_bytes());
         mac.as_ref().try_into().expect("HMAC-SHA256 has 32 octets")

@@ -47,7 +47,7 @@ pub enum Found {
     /// These are its secrets.
     Row {
         /// Its secrets.
-        secrets: WebhookSecrets,
+        secrets: Box<WebhookSecrets>,
         /// How its notifications are written down, where the row says so in a way that is known.
         format: Option<Format>,
     },
@@ -158,7 +158,7 @@ async fn row(
     match ports.find(owner).await? {
         Found::Nothing => Err(Refusal::NoSubscription),
         Found::Unreadable(problem) => Err(Refusal::Unreadable(problem)),
-        Found::Row { secrets, format } => Ok((secrets, format)),
+        Found::Row { secrets, format } => Ok((*secrets, format)),
     }
 }
 

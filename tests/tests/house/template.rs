@@ -126,7 +126,7 @@ fn delivery_alone_opens_webhook_secrets_and_only_as_those_of_a_subscription() {
             "Resource: !GetAtt WebhookSecretsKey.Arn",
             "Condition:",
             "StringLike:",
-            r##""kms:EncryptionContext:scope": ["PROPERTY#*", "CLIENT#*"]"##,
+            r#""kms:EncryptionContext:scope": ["PROPERTY#*", "CLIENT#*"]"#,
             r#""kms:EncryptionContext:subscription": "*""#,
         ]
     );

@@ -45,7 +45,7 @@ impl SecretRows {
         let Some(row) = read.item.map(to_json) else { return Ok(Found::Nothing) };
         let format = Format::of_attribute(row.get("format"));
         Ok(match WebhookSecrets::of_row(owner, row) {
-            Ok(secrets) => Found::Row { secrets, format },
+            Ok(secrets) => Found::Row { secrets: Box::new(secrets), format },
             Err(problem) => Found::Unreadable(problem),
         })
     }

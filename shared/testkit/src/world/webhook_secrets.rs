@@ -92,7 +92,7 @@ impl Ports for World {
             let Some(row) = row.cloned() else { return Found::Nothing };
             let format = Format::of_attribute(row.get("format"));
             match WebhookSecrets::of_row(owner, row) {
-                Ok(secrets) => Found::Row { secrets, format },
+                Ok(secrets) => Found::Row { secrets: Box::new(secrets), format },
                 Err(problem) => Found::Unreadable(problem),
             }
         };
