@@ -1,7 +1,5 @@
 //! The key that webhook secrets are sealed under.
 
-use std::collections::HashMap;
-
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 
