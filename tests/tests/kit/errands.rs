@@ -61,6 +61,7 @@ fn a_call_that_can_be_done_without_disturbs_nobody() {
     let (world, wakeup) = with_pending();
     world.fault_always(Call::Breaker, Fault::NotDone);
     assert!(!work(&world, Queue::Retries, &wakeup, POLLS).is_disturbed);
+    assert_eq!(world.calls(Call::Breaker), 1);
 }
 
 #[test]
