@@ -97,13 +97,21 @@ async fn decide(body: &[u8], execution: Execution<'_, impl Ports>) -> Result<Dec
     let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
     let login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
-    let decision = enrich::run(&login, execution).await;
+    let decided = enrich::run(&login, execution).await;
+    let decision = decided.inspect_err(|_| tracing::info!("a request ID is another login's"))?;
     log(&decision);
     Ok(decision)
 }
 
 /// One wide line a decision, and one a breaker that it changed; no claims, no user.
 fn log(decision: &Decision) {
+    if decision.repeated {
+        let decision_id = &decision.decision_id;
+        return tracing::info!(
+            decision_id,
+            "a login was asked about again and is answered the same"
+        );
+    }
     let targets: Vec<String> = decision.targets.iter().map(ToString::to_string).collect();
     tracing::info!(
         decision_id = decision.decision_id,

@@ -18,6 +18,7 @@ pub mod ingested;
 pub mod key_sets;
 pub mod ledger;
 pub mod log;
+pub mod logins;
 pub mod ports;
 pub mod queue;
 pub mod settings;

@@ -20,6 +20,7 @@ mod faults;
 mod index;
 mod ingested;
 mod ledger;
+mod logins;
 mod pause;
 mod ports;
 mod queues;
@@ -48,6 +49,7 @@ use breakers::Breakers;
 use faults::Faults;
 use ingested::Ingested;
 use ledger::Ledger;
+use logins::Logins;
 use queues::Queues;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
@@ -77,6 +79,7 @@ struct State {
     subscriptions: SubscriptionRows,
     idempotency: Idempotency,
     ingested: Ingested,
+    logins: Logins,
     ledger: Ledger,
     breakers: Breakers,
     queues: Queues,
@@ -100,6 +103,7 @@ impl World {
             subscriptions: SubscriptionRows::default(),
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),
+            logins: Logins::default(),
             ledger: Ledger::default(),
             breakers: Breakers::default(),
             queues: Queues::default(),

@@ -128,6 +128,8 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("shared/domain/src/enrich.rs", "Reply"),
         ("shared/domain/src/enrich/decision.rs", "Decision"),
         ("shared/domain/src/enrich/claims.rs", "ClaimValue"),
+        ("shared/domain/src/enrich/once.rs", "LoginHash"),
+        ("shared/domain/src/enrich/once.rs", "Entry"),
         ("shared/domain/src/delivery.rs", "Post"),
         ("shared/adapters/src/answer.rs", "HttpAnswer"),
         ("shared/domain/src/json/text.rs", "Text"),

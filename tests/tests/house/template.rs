@@ -67,7 +67,7 @@ fn the_sweeper_runs_every_minute_alone_and_ends_before_the_next_tick() {
 fn names_are_the_plain_ones_without_a_prefix() {
     let stack = stack();
     let tables: Vec<_> = stack.tables.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(tables, ["subscriptions", "deliveries", "ingested"]);
+    assert_eq!(tables, ["subscriptions", "deliveries", "ingested", "logins"]);
     for name in ["events", "events-dead-letter", "retries", "retries-dead-letter"] {
         assert!(stack.queues.iter().any(|queue| queue.name == name), "{name}");
     }
@@ -86,12 +86,28 @@ fn idempotency_costs_nothing_until_it_is_switched_on() {
         stack.table("IngestedTable").expect("declared").ttl_attribute.as_deref(),
         Some("ttl")
     );
+    assert_eq!(tables_of("IngestRole"), ["Action: [dynamodb:PutItem, dynamodb:UpdateItem]"]);
+}
+
+/// What a role may do with tables.
+fn tables_of(role: &str) -> Vec<String> {
     let template = read("template.yaml");
-    let (_, role) = template.split_once("  IngestRole:").expect("declared");
+    let (_, role) = template.split_once(&format!("  {role}:")).expect("declared");
     let (role, _) = role.split_once("\n\n").expect("its end");
-    let allowed: Vec<_> = role.lines().filter(|line| line.contains("dynamodb:")).collect();
-    assert_eq!(allowed.len(), 1);
-    assert_eq!(allowed[0].trim(), "Action: [dynamodb:PutItem, dynamodb:UpdateItem]");
+    let allowed = role.lines().filter(|line| line.contains("dynamodb:"));
+    allowed.map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn whoever_decides_logins_reads_subscriptions_and_keeps_its_own_books() {
+    let allowed = [
+        "Action: dynamodb:Query",
+        "Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
+    ];
+    assert_eq!(tables_of("EnrichRole"), allowed);
+    let stack = stack();
+    let logins = stack.table("LoginsTable").expect("declared");
+    assert_eq!(logins.ttl_attribute.as_deref(), Some("ttl"), "claims do not stay");
 }
 
 /// An environment that remembers what it was asked for.

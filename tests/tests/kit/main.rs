@@ -3,5 +3,6 @@
 
 mod dynamodb;
 mod ingested;
+mod logins;
 mod receiver;
 mod world;

@@ -63,6 +63,7 @@ async fn snapshot(name: Name, folder: &str) {
     let stack = Stack::start().await;
     for (file, payload) in files(folder) {
         let mut news = stack.local.target().news();
+        stack.forget_logins().await;
         let answer = stack.invoke(name, payload).await.expect("an answer");
         let mut seen = json!({ "answer": readable(answer) });
         let mut arrived = Vec::new();

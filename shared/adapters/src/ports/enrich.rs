@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
-    NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, Silence, WantedKey,
+    NoKeySet, NoSigningKey, NoSubscriptions, Ports, Question, Reply, Silence, WantedKey, once,
 };
 use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet};
@@ -16,23 +16,25 @@ use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock::{self, within};
 use crate::key_sets::KeySets;
+use crate::logins::LoginsTable;
 use crate::settings::{Strings, required};
 use crate::signing::KeyStore;
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 
-/// The subscriptions, the keys, targets' keys and the way to the targets. No queue: the enrich
-/// path never enqueues.
+/// The subscriptions, the keys, targets' keys, the way to the targets, and the logins that were
+/// decided lately. No queue: the enrich path never enqueues.
 pub struct EnrichPorts {
     subscriptions: SubscriptionTable,
     keys: KeyStore,
     key_sets: KeySets,
     targets: Targets,
+    logins: LoginsTable,
 }
 
 impl EnrichPorts {
-    /// From `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID` and AWS's own variables. Subscriptions
-    /// are at most `staleness_max_ms` old.
+    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `SIGNING_KEYS_SECRET_ID` and AWS's own variables.
+    /// Subscriptions are at most `staleness_max_ms` old.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
@@ -41,10 +43,11 @@ impl EnrichPorts {
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let targets = Targets::new(policy)?;
         Ok(Self {
             subscriptions: SubscriptionTable::new(
-                aws_sdk_dynamodb::Client::new(&config),
+                dynamodb.clone(),
                 required(strings, "SUBSCRIPTIONS_TABLE")?,
                 names,
                 staleness_max_ms,
@@ -52,6 +55,7 @@ impl EnrichPorts {
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             key_sets: KeySets::new(targets.clone()),
             targets,
+            logins: LoginsTable::new(dynamodb, required(strings, "LOGINS_TABLE")?),
         })
     }
 }
@@ -96,5 +100,9 @@ impl Ports for EnrichPorts {
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
+    }
+
+    fn once(&self) -> &impl once::Ports {
+        &self.logins
     }
 }

@@ -1,6 +1,6 @@
 //! The decision: the strictest of what was heard, with claims, and why.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Claims;
 use super::receipt::{self, TargetReport};
@@ -9,11 +9,10 @@ use crate::subscription::Action;
 
 /// The answer to the login journey, as it goes over the wire, and its receipt: what a support
 /// engineer needs to say why a user was blocked. No `Debug`: it holds claims.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// `allow`, `block` or `challenge`.
-    #[serde(serialize_with = "action_name")]
     pub action: Action,
     /// Claims for the user's tokens. None when the login is blocked or the decision degraded.
     #[serde(rename = "custom_claims")]
@@ -31,21 +30,39 @@ pub struct Decision {
     pub targets: Vec<TargetReport>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
+    /// Whether it was made for an earlier asking under the same `requestId`.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub repeated: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn action_name<S: serde::Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(action.as_str())
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Decision {
     /// Nobody could be asked, because the table could not be read.
     pub(super) fn without_subscriptions(decision_id: String, elapsed_ms: u64) -> Self {
-        let mut decision = Self::new(decision_id, elapsed_ms);
         let why = "the subscriptions could not be read in time";
-        decision.fall_back("subscriptions_unavailable");
+        Self::fallen_back(decision_id, elapsed_ms, "subscriptions_unavailable", why)
+    }
+
+    /// The same request was being decided elsewhere, and no decision was heard of in time.
+    pub(super) fn undecided(decision_id: String, elapsed_ms: u64) -> Self {
+        let why = "the same request was being decided already, and was not in time";
+        Self::fallen_back(decision_id, elapsed_ms, "request_undecided", why)
+    }
+
+    fn fallen_back(decision_id: String, elapsed_ms: u64, reason: &str, why: &str) -> Self {
+        let mut decision = Self::new(decision_id, elapsed_ms);
+        decision.fall_back(reason);
         decision.explain(&[why.to_owned()]);
         decision
+    }
+
+    /// The same decision, for whoever asks again.
+    pub(super) fn again(self) -> Self {
+        Self { repeated: true, ..self }
     }
 
     /// The strictest action wins; claims merge in the order of priorities, first wins.
@@ -93,6 +110,7 @@ impl Decision {
             explanation: String::new(),
             targets: Vec::new(),
             elapsed_ms,
+            repeated: false,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::AnswerRefusal;
 use super::target::{Heard, Voice};
@@ -12,7 +12,7 @@ use crate::id::SubscriptionId;
 use crate::subscription::{Action, Unavailable};
 
 /// What one target said, and how it counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetReport {
     /// Which subscription.
@@ -22,7 +22,7 @@ pub struct TargetReport {
     /// when a block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "action_name")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     /// Who says that action.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,7 +46,7 @@ pub struct TargetReport {
 }
 
 /// Who says what a target counts as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The target itself, proven.
@@ -71,19 +71,11 @@ impl Source {
 }
 
 /// When a target has said what counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// In answer to this login.
     Fresh,
-}
-
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn action_name<S: serde::Serializer>(
-    action: &Option<Action>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    action.map(Action::as_str).serialize(serializer)
 }
 
 impl TargetReport {

@@ -5,7 +5,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use super::answer::{self, Answer, Expected};
 use super::gate::Lesson;
 use super::{
-    AnswerRefusal, Connection, Execution, Ports, Question, Reply, Settings, Silence, WantedKey,
+    AnswerRefusal, Connection, Execution, Ports, Question, Reply, Settings, Silence, TargetTime,
+    WantedKey,
 };
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
@@ -103,9 +104,7 @@ impl From<&Silence> for Unavailable {
 pub(super) struct Target<'a> {
     subscription: &'a Subscription,
     policy: &'a EnrichPolicy,
-    /// What its subscription gives it, of which the deadline may leave less.
-    budget_ms: u32,
-    deadline: Deadline,
+    time: TargetTime,
     started_at: Timestamp,
     /// Counted here, so that it is known of an abandoned question, too.
     asked: AtomicU32,
@@ -115,12 +114,11 @@ impl<'a> Target<'a> {
     pub(super) fn new(
         subscription: &'a Subscription,
         policy: &'a EnrichPolicy,
-        budget_ms: u32,
-        deadline: Deadline,
+        time: TargetTime,
         now: Timestamp,
     ) -> Self {
         let asked = AtomicU32::new(0);
-        Self { subscription, policy, budget_ms, deadline, started_at: now, asked }
+        Self { subscription, policy, time, started_at: now, asked }
     }
 
     pub(super) fn subscription_id(&self) -> &SubscriptionId {
@@ -159,7 +157,7 @@ impl<'a> Target<'a> {
 
     /// The only place where an answer becomes a voice.
     fn judged(&self, said: Result<Answer, AnswerRefusal>, complete_at: Timestamp) -> Voice {
-        match self.deadline.in_time(said, complete_at) {
+        match self.time.deadline.in_time(said, complete_at) {
             Some(judged) => Voice::Judged(judged),
             None => self.silent(Unavailable::Timeout),
         }
@@ -177,7 +175,7 @@ impl<'a> Target<'a> {
         notes: &mut Notes,
     ) -> Result<Answer, Trouble> {
         let Execution { settings, memory, ports, .. } = execution;
-        if self.deadline.left_ms(ports.now()) == 0 {
+        if self.time.deadline.left_ms(ports.now()) == 0 {
             return Err(Unavailable::Timeout.into());
         }
         let url = GuardedUrl::judge(&self.subscription.endpoint, settings.egress)
@@ -190,7 +188,8 @@ impl<'a> Target<'a> {
         let now = ports.now();
         notes.breaker = pass.tell(self.lesson(&replied, asked_at, now), now);
         let reply = replied.map_err(|silence| Unavailable::from(&silence))?;
-        let reply = self.deadline.in_time(reply, now).ok_or(Unavailable::Timeout)?.into_inner();
+        let reply =
+            self.time.deadline.in_time(reply, now).ok_or(Unavailable::Timeout)?.into_inner();
         notes.http_status = Some(reply.status);
         self.judge(&reply, event, settings, ports).await
     }
@@ -205,7 +204,7 @@ impl<'a> Target<'a> {
         let payload =
             payload(event, &self.subscription.endpoint, &settings.issuer, &settings.names);
         let notification = ports
-            .sign(self.subscription.signing_algorithm, &payload, self.deadline)
+            .sign(self.subscription.signing_algorithm, &payload, self.time.deadline)
             .await
             .map_err(|_| Trouble::NoSigningKey)?;
         let headers = WebhookHeaders {
@@ -213,7 +212,7 @@ impl<'a> Target<'a> {
             timestamp: ports.now(),
             attempt: 1,
         };
-        let (deadline, connection) = (self.deadline, Connection::Kept);
+        let (deadline, connection) = (self.time.deadline, Connection::Kept);
         Ok(Question { url, notification, headers, deadline, connection })
     }
 
@@ -233,7 +232,7 @@ impl<'a> Target<'a> {
             other => return other,
         };
         let now = ports.now();
-        let has_time = self.deadline.left_ms(now) >= ENRICH_RETRY_LEFT_MIN_MS;
+        let has_time = self.time.deadline.left_ms(now) >= ENRICH_RETRY_LEFT_MIN_MS;
         if !has_time || !memory.retries.take(now) {
             return Err(Silence::BeforeFirstByte(silence));
         }
@@ -255,13 +254,13 @@ impl<'a> Target<'a> {
         now: Timestamp,
     ) -> Lesson {
         // With less than half of its time, it was the caller who was in a hurry.
-        let had_time = self.deadline.left_ms(asked_at) >= u64::from(self.budget_ms / 2);
+        let had_time = self.time.deadline.left_ms(asked_at) >= u64::from(self.time.budget_ms / 2);
         let timed_out = match replied {
             Err(Silence::BeforeFirstByte(_) | Silence::Broken | Silence::NoWay) => {
                 return Lesson::Failed;
             }
             Ok(reply) if says_trouble(reply.status) => return Lesson::Failed,
-            Ok(_) => self.deadline.left_ms(now) == 0,
+            Ok(_) => self.time.deadline.left_ms(now) == 0,
             Err(Silence::TimedOut) => true,
         };
         match (timed_out, had_time) {
@@ -285,7 +284,7 @@ impl<'a> Target<'a> {
         let rules = &self.policy.answer;
         let token = answer::token(body, reply.content_type.as_deref(), rules)?;
         let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
-        let key = find_key(rules, wanted, self.deadline, settings, ports).await?;
+        let key = find_key(rules, wanted, self.time.deadline, settings, ports).await?;
         let expected = Expected {
             jti: event.id.as_str(),
             sub: event.sub.as_ref().map(Sub::as_str),

@@ -1,5 +1,6 @@
 //! What an enrich subscription says about its target's answers, and about their absence.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::row::{Row, RowProblem, expected};
@@ -7,7 +8,8 @@ use crate::jose::{Algorithm, KeySet};
 use crate::limits::{ENDPOINT_URL_BYTES_MAX, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS};
 
 /// What a login journey is told to do. Ordered by strictness: the greatest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Action {
     /// The user proceeds.
     Allow,
@@ -38,6 +40,20 @@ impl Action {
     #[must_use]
     pub fn parse(name: &str) -> Option<Self> {
         Self::CHOICES.into_iter().find(|(text, _)| *text == name).map(|(_, action)| action)
+    }
+}
+
+impl From<Action> for &'static str {
+    fn from(action: Action) -> Self {
+        action.as_str()
+    }
+}
+
+impl TryFrom<String> for Action {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        Self::parse(&name).ok_or("expected allow, block or challenge")
     }
 }
 

@@ -65,6 +65,12 @@ pub enum Call {
     Look,
     /// Making a dead letter pending.
     Revive,
+    /// Taking a request of a login.
+    Take,
+    /// Looking whether a request is decided.
+    LookForDecision,
+    /// Noting a decision.
+    KeepDecision,
 }
 
 /// What a call is made to.
@@ -78,6 +84,8 @@ pub enum Service {
     Queues,
     /// The table of ingested events.
     Ingested,
+    /// The table of logins.
+    Logins,
     /// The signing keys.
     Keys,
     /// A customer's target.
@@ -109,6 +117,7 @@ impl Call {
                 Service::Queues
             }
             Self::Begin | Self::MarkSent => Service::Ingested,
+            Self::Take | Self::LookForDecision | Self::KeepDecision => Service::Logins,
             Self::Sign | Self::PublishedKeys => Service::Keys,
             Self::Post => Service::Target,
         }
