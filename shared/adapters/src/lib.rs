@@ -16,6 +16,7 @@ pub mod entries;
 pub mod http_api;
 pub mod ingested;
 pub mod key_sets;
+pub mod known_good;
 pub mod ledger;
 pub mod log;
 pub mod logins;

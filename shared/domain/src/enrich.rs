@@ -13,9 +13,11 @@ mod answer;
 mod claims;
 mod decision;
 mod gate;
+pub mod last_known_good;
 mod memory;
 pub mod once;
 mod race;
+mod recall;
 mod receipt;
 mod request;
 mod retries;
@@ -82,6 +84,9 @@ pub trait Ports: Sync {
 
     /// The requests that are known.
     fn once(&self) -> &impl once::Ports;
+
+    /// What is remembered of users; `None` where nothing is.
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 }
 
 /// A question to a target. Only a guarded URL can be asked. No `Debug`: it holds the login.
@@ -201,7 +206,11 @@ pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Result<
     let case = Case { event: &login.event, subscriptions: &subscriptions, time, decision_id };
     match (login.request_id, case.ends(settings)) {
         (GivenBy::Producer, Some(ends)) => once::run(&case, ends, execution).await,
-        (GivenBy::Producer, None) | (GivenBy::Us, _) => Ok(case.decide(execution).await),
+        (GivenBy::Producer, None) | (GivenBy::Us, _) => {
+            let (decision, learnt) = case.decide(execution).await;
+            learnt.tell(&case, execution).await;
+            Ok(decision)
+        }
     }
 }
 
@@ -234,13 +243,17 @@ impl<'a> Case<'a> {
         self.asking(settings).map(|(_, _, time)| time.deadline).max()
     }
 
-    /// Asks all targets and decides.
-    async fn decide(&self, execution: Execution<'_, impl Ports>) -> Decision {
+    /// Asks all targets and decides. What that teaches about the user is still to be told.
+    async fn decide(
+        &self,
+        execution: Execution<'_, impl Ports>,
+    ) -> (Decision, last_known_good::Learnt) {
         let heard = race::run(self, execution).await;
+        let learnt = last_known_good::Learnt::of(self, &heard);
         let rows = &self.subscriptions.unreadable;
         let unreadable = rows.iter().filter(|row| row.means_enrich).count();
         let elapsed_ms = execution.ports.now().since_ms(self.time.started_at);
-        Decision::of(self.decision_id.clone(), heard, unreadable, elapsed_ms)
+        (Decision::of(self.decision_id.clone(), heard, unreadable, elapsed_ms), learnt)
     }
 
     /// What it comes to when another had the request, and was not heard of.

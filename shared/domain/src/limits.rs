@@ -206,6 +206,19 @@ pub const ENRICH_KEEP_GRACE_MS: u64 = 40;
 /// the first, and a decision takes some time to be made.
 pub const ENRICH_REPEAT_MS: u64 = 10_000;
 
+/// How young last known good claims must be: what a subscription may ask for, in seconds.
+pub const LAST_KNOWN_GOOD_MAX_AGE_MIN_S: u32 = 60;
+/// See [`LAST_KNOWN_GOOD_MAX_AGE_MIN_S`]: 30 days.
+pub const LAST_KNOWN_GOOD_MAX_AGE_MAX_S: u32 = 30 * 24 * 60 * 60;
+/// A mark is kept for this much longer than the oldest claims that it speaks of are of use: clocks
+/// differ, and writes are late.
+pub const MARK_MARGIN_S: u64 = 24 * 60 * 60;
+/// How long before a login's deadline last known good claims are read, in case its target does not
+/// answer; and how long reading them may take.
+pub const ENRICH_RECALL_MS: u64 = 200;
+/// Users whose end of access is marked at once of one message: each is a connection.
+pub const REVOKE_AT_ONCE: usize = 16;
+
 /// How long the breaker of a target that is asked about logins is open at first: a second of users
 /// who get the policy's answer at once, instead of after the whole budget.
 pub const ENRICH_BREAKER_OPEN_MS: u64 = 1_000;

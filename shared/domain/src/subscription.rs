@@ -21,7 +21,8 @@ use crate::limits::{
 use crate::scope::Scope;
 
 pub use self::enrich::{
-    Action, AnswerRules, Binding, EnrichPolicy, KeySource, OnUnavailable, Unavailable,
+    Action, AnswerRules, Binding, EnrichPolicy, KeySource, LastKnownGood, OnUnavailable,
+    Unavailable,
 };
 pub use row::RowProblem;
 use row::{Row, expected};

@@ -19,6 +19,7 @@ mod environment;
 mod faults;
 mod index;
 mod ingested;
+mod known_good;
 mod ledger;
 mod logins;
 mod pause;
@@ -48,6 +49,7 @@ use crate::samples;
 use breakers::Breakers;
 use faults::Faults;
 use ingested::Ingested;
+use known_good::KnownGood;
 use ledger::Ledger;
 use logins::Logins;
 use queues::Queues;
@@ -80,6 +82,8 @@ struct State {
     idempotency: Idempotency,
     ingested: Ingested,
     logins: Logins,
+    remembers_good: bool,
+    known_good: KnownGood,
     ledger: Ledger,
     breakers: Breakers,
     queues: Queues,
@@ -104,6 +108,8 @@ impl World {
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),
             logins: Logins::default(),
+            remembers_good: false,
+            known_good: KnownGood::default(),
             ledger: Ledger::default(),
             breakers: Breakers::default(),
             queues: Queues::default(),

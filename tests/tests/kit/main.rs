@@ -3,6 +3,7 @@
 
 mod dynamodb;
 mod ingested;
+mod known_good;
 mod logins;
 mod receiver;
 mod world;

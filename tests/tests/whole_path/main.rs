@@ -2,6 +2,7 @@
 //! verifies every signature. One stack a test, on ports of its own.
 
 mod asked_again;
+mod last_known_good;
 mod login_target;
 mod outages;
 mod refusals;

@@ -245,7 +245,9 @@ impl Local {
 /// for it.
 fn settings(aws: &Endpoint) -> template::Settings {
     let mut settings = template::Settings::new(aws.account().clone());
-    settings.parameters.insert("IdempotentIngest".to_owned(), "enabled".to_owned());
+    for switch in ["IdempotentIngest", "LastKnownGood"] {
+        settings.parameters.insert(switch.to_owned(), "enabled".to_owned());
+    }
     settings
 }
 

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::attempt::{self, Due, Made};
 use super::gate::Look;
-use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report};
+use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report, revoke};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
 use crate::limits::{FANOUT_BYTES_MAX, INLINE_FANOUT_MAX};
@@ -14,6 +14,9 @@ use crate::subscription::{Subscription, Subscriptions};
 /// Delivers the events of a message to every subscription that matches.
 pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -> Fate {
     let ports = execution.ports;
+    if let Err(fault) = revoke::run(events, ports).await {
+        return Fate::Returned(fault, Vec::new());
+    }
     let subscriptions = match ports.subscriptions(events.scope()).await {
         Ok(subscriptions) => subscriptions,
         Err(fault) => return Fate::Returned(fault, Vec::new()),

@@ -80,6 +80,12 @@ pub(super) fn read(raw: &RawValue) -> Result<Claims, AnswerRefusal> {
         .collect()
 }
 
+/// Reads claims from where we have stored them, by the same rules.
+pub(super) fn read_text(json: &str) -> Option<Claims> {
+    let raw: &RawValue = serde_json::from_str(json).ok()?;
+    read(raw).ok()
+}
+
 /// `[A-Za-z][A-Za-z0-9_:/.-]{0,127}`
 fn is_name(name: &str) -> bool {
     let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || b"_:/.-".contains(&byte);

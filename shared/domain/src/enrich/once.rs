@@ -18,6 +18,7 @@ use std::future::Future;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use futures_util::future::join;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -190,18 +191,18 @@ pub(super) async fn run(
     let until = ends.moment().plus_ms(ENRICH_KEEP_GRACE_MS);
     let turn = Turn { owner: case.decision_id.clone(), until };
     let mut has_waited = false;
-    loop {
+    let is_mine = loop {
         let now = ports.now();
         let taken = match take_by(ends, now) {
             Some(by) => once.take(&asking, &turn, now, by).await,
             None => Taken::Unknown,
         };
         match taken {
-            Taken::Mine => break,
+            Taken::Mine => break true,
+            Taken::Unknown if !has_waited => break false,
+            Taken::Unknown => return Ok(case.undecided(ports.now())),
             Taken::AnotherLogin => return Err(Refusal::AnotherLogin),
             Taken::Decided(decision) => return Ok(decision.again()),
-            Taken::Unknown if has_waited => return Ok(case.undecided(ports.now())),
-            Taken::Unknown => return Ok(case.decide(execution).await),
             Taken::Deciding { until } => {
                 let by = Deadline::at(until.min(turn.until));
                 if let Some(decision) = once.decided(&asking, by).await {
@@ -210,10 +211,16 @@ pub(super) async fn run(
                 has_waited = true;
             }
         }
-    }
-    let decision = case.decide(execution).await;
+    };
+    let (decision, learnt) = case.decide(execution).await;
     let now = ports.now();
-    once.keep(&asking, &decision, now.plus_ms(ENRICH_REPEAT_MS), keep_by(ends, now)).await;
+    let keep = async {
+        if is_mine {
+            let until = now.plus_ms(ENRICH_REPEAT_MS);
+            once.keep(&asking, &decision, until, keep_by(ends, now)).await;
+        }
+    };
+    join(keep, learnt.tell(case, execution)).await;
     Ok(decision)
 }
 

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::answer::{self, Answer, Expected};
 use super::gate::Lesson;
+use super::last_known_good::Good;
 use super::{
     AnswerRefusal, Connection, Execution, Ports, Question, Reply, Settings, Silence, TargetTime,
-    WantedKey,
+    WantedKey, recall,
 };
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
@@ -47,6 +48,8 @@ pub(super) enum Voice {
     Judged(InTime<Result<Answer, AnswerRefusal>>),
     /// No answer; the policy's action counts.
     Silent(Unavailable, Action),
+    /// No answer; the policy lets the login pass, with what the target gave before.
+    Recalled(Unavailable, Good),
     /// It was not asked, because we had no key to sign the question with. That is no fault of the
     /// target's, and its policy does not speak for us.
     NoSigningKey,
@@ -66,8 +69,19 @@ impl Voice {
                 Err(_) => Some(Action::Block),
             },
             Self::Silent(_, action) => Some(*action),
+            Self::Recalled(..) => Some(Action::Allow),
             Self::NoSigningKey => Some(WITHOUT_KNOWING),
             Self::Abandoned => None,
+        }
+    }
+}
+
+impl Voice {
+    /// Whether something is missing to which nothing of before fills the place.
+    pub(super) fn leaves_gap(&self) -> bool {
+        match self {
+            Self::Silent(..) | Self::NoSigningKey => true,
+            Self::Judged(_) | Self::Recalled(..) | Self::Abandoned => false,
         }
     }
 }
@@ -128,15 +142,26 @@ impl<'a> Target<'a> {
     /// Asks it. What is not proven by the deadline was not said.
     pub(super) async fn ask(&self, event: &Event, execution: Execution<'_, impl Ports>) -> Heard {
         let mut notes = Notes::default();
-        let said = self.try_ask(event, execution, &mut notes).await;
+        let asking = self.hear(event, execution, &mut notes);
+        let deadline = self.time.deadline;
+        let voice = recall::beside(asking, self.subscription, event, deadline, execution).await;
+        self.heard(voice, notes, execution.ports.now())
+    }
+
+    async fn hear(
+        &self,
+        event: &Event,
+        execution: Execution<'_, impl Ports>,
+        notes: &mut Notes,
+    ) -> Voice {
+        let said = self.try_ask(event, execution, notes).await;
         let complete_at = execution.ports.now();
-        let voice = match said {
+        match said {
             Err(Trouble::Unavailable(why)) => self.silent(why),
             Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
-        };
-        self.heard(voice, notes, complete_at)
+        }
     }
 
     /// What is said of it when nobody waits for it any more.

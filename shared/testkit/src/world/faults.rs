@@ -71,6 +71,14 @@ pub enum Call {
     LookForDecision,
     /// Noting a decision.
     KeepDecision,
+    /// Reading what is remembered of a user.
+    KnownGood,
+    /// Saving a user's claims.
+    SaveGood,
+    /// Marking a user as refused.
+    MarkRefused,
+    /// Marking a user's access as ended.
+    MarkRevoked,
 }
 
 /// What a call is made to.
@@ -86,6 +94,8 @@ pub enum Service {
     Ingested,
     /// The table of logins.
     Logins,
+    /// The table of last known good claims.
+    KnownGood,
     /// The signing keys.
     Keys,
     /// A customer's target.
@@ -118,6 +128,9 @@ impl Call {
             }
             Self::Begin | Self::MarkSent => Service::Ingested,
             Self::Take | Self::LookForDecision | Self::KeepDecision => Service::Logins,
+            Self::KnownGood | Self::SaveGood | Self::MarkRefused | Self::MarkRevoked => {
+                Service::KnownGood
+            }
             Self::Sign | Self::PublishedKeys => Service::Keys,
             Self::Post => Service::Target,
         }

@@ -1,6 +1,7 @@
 //! A world for logins: targets that answer by script, at moments of a clock that stands still until
 //! everybody waits. No runtime: the executor is a loop that moves the clock to the next timer.
 
+mod known_good;
 mod requests;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -16,6 +17,7 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::jose::signing_input;
+use known_good::KnownGood;
 use requests::Requests;
 
 pub(super) const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
@@ -72,6 +74,7 @@ struct State {
     look_up_ms: u64,
     has_signing_key: bool,
     requests: Requests,
+    known_good: KnownGood,
 }
 
 pub(super) fn answer(action: &'static str) -> Says {
@@ -97,6 +100,7 @@ impl World {
             look_up_ms: 0,
             has_signing_key: true,
             requests: Requests::default(),
+            known_good: KnownGood::default(),
         };
         let (state, memory) = (Mutex::new(state), Memory::default());
         Self { state, pair: pair(), other: pair(), settings, memory }
@@ -377,5 +381,9 @@ impl Ports for World {
 
     fn once(&self) -> &impl once::Ports {
         self
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        self.lock().known_good.is_on.then_some(self)
     }
 }

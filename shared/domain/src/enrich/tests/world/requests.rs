@@ -42,7 +42,7 @@ impl World {
     }
 
     /// One call; `None` when it fails or is not done by the deadline.
-    async fn table_call<T>(
+    pub(super) async fn table_call<T>(
         &self,
         by: Deadline,
         effect: impl FnOnce(&mut State) -> T + Send,
