@@ -134,7 +134,8 @@ async fn decide(body: &[u8], execution: Execution<'_, impl Ports>) -> Result<Dec
     let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
     let login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
-    let decision = enrich::run(&login, execution).await;
+    let decided = enrich::run(&login, execution).await;
+    let decision = decided.inspect_err(|_| tracing::info!("a request ID is another login's"))?;
     log(&decision);
     Ok(decision)
 }
@@ -164,6 +165,13 @@ fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
 /// One wide line a decision, and one a breaker that it changed; no claims, not even the name of one,
 /// which is a target's to choose, and no user.
 fn log(decision: &Decision) {
+    if decision.repeated {
+        let decision_id = &decision.decision_id;
+        return tracing::info!(
+            decision_id,
+            "a login was asked about again and is answered the same"
+        );
+    }
     let without_name = |reason: &String| match reason.split_once(':') {
         Some(("claim_conflict", _)) => "claim_conflict".to_owned(),
         _ => reason.clone(),

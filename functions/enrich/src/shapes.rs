@@ -142,6 +142,7 @@ pub(crate) fn first_problem(refusal: &Refusal) -> String {
         Refusal::MediaType => "it is not application/json without Content-Encoding".to_owned(),
         Refusal::Encoding => "it is marked as Base64 and is not".to_owned(),
         Refusal::Text(error) => error.to_string(),
+        Refusal::AnotherLogin => "its request ID was used just now for another login".to_owned(),
         Refusal::TooLarge { limit_bytes, .. } => format!("it is larger than {limit_bytes} bytes"),
         Refusal::Invalid(problems) | Refusal::Conflict(problems) => {
             let first = problems.first();
@@ -214,6 +215,7 @@ pub(crate) mod tests {
             decision_id: "0199e2f4-7c00-7000-8000-000000000000".to_owned(),
             degraded: false,
             explanation: String::new(),
+            repeated: false,
             reasons: Vec::new(),
             targets: Vec::new(),
             elapsed_ms: 1,

@@ -145,7 +145,7 @@ pub fn method_not_allowed(allowed: &str) -> HttpAnswer {
 fn status_of(refusal: &Refusal) -> u16 {
     match refusal {
         Refusal::Encoding | Refusal::Text(_) => 400,
-        Refusal::Conflict(_) => 409,
+        Refusal::Conflict(_) | Refusal::AnotherLogin => 409,
         Refusal::TooLarge { .. } => 413,
         Refusal::MediaType => 415,
         Refusal::Invalid(_) => 422,
@@ -188,6 +188,13 @@ pub fn problem_of(refusal: &Refusal) -> Value {
             let detail = "Nothing was stored. Repeat an event with the body that it had, \
                           or give another event another ID.";
             with_errors(problem(status, "conflict", title, detail), &listed_problems(problems))
+        }
+        Refusal::AnotherLogin => {
+            let title = "A request ID belongs to another login";
+            let detail = "Nobody was asked. Repeat a request with what it said, or give another \
+                          login another requestId.";
+            let errors = [("/requestId", "was used just now for another login".to_owned())];
+            with_errors(problem(status, "conflict", title, detail), &errors)
         }
         Refusal::Invalid(problems) => {
             let title = "The request is not valid";

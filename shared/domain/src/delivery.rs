@@ -18,6 +18,7 @@ mod attempt;
 mod fan_out;
 mod gate;
 mod retry;
+mod revoke;
 mod signing;
 
 use std::future::Future;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use crate::breaker::memory::Memory;
 use crate::breaker::{self, Change};
 use crate::egress::{EgressPolicy, GuardedUrl};
+use crate::enrich::last_known_good;
 use crate::event_type::{EventType, EventTypeNames};
 use crate::id::{DeliveryId, EventId, SubscriptionId};
 use crate::jose::{Algorithm, Compact};
@@ -88,6 +90,9 @@ pub trait Ports: Sync {
 
     /// The breakers of all subscriptions.
     fn breakers(&self) -> &impl breaker::Ports;
+
+    /// What is remembered of users; `None` where nothing is.
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 
     /// Makes one POST and says what came of it, at the deadline at the latest.
     fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
@@ -158,6 +163,9 @@ pub enum OurFault {
     /// The ledger could not be read or written.
     #[error("the deliveries table could not be read or written")]
     Ledger,
+    /// The end of a user's access could not be marked.
+    #[error("the table of last known good claims could not be written")]
+    KnownGood,
     /// A queue did not take a message.
     #[error("a queue did not take a message")]
     Queue,

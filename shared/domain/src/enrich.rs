@@ -14,8 +14,11 @@ mod claims;
 mod decision;
 mod gate;
 mod key_memory;
+pub mod last_known_good;
 mod memory;
+pub mod once;
 mod race;
+mod recall;
 mod receipt;
 mod request;
 mod retries;
@@ -27,13 +30,15 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::egress::{EgressPolicy, GuardedUrl};
+use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
+use crate::ingest::{GivenBy, Refusal};
 use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, WebhookHeaders};
 use crate::scope::Scope;
-use crate::subscription::Subscriptions;
+use crate::subscription::{EnrichPolicy, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
 
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
@@ -85,6 +90,12 @@ pub trait Ports: Sync {
         wanted: WantedKey<'_>,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Arc<KeySet>, NoKeySet>> + Send;
+
+    /// The requests that are known.
+    fn once(&self) -> &impl once::Ports;
+
+    /// What is remembered of users; `None` where nothing is.
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 }
 
 /// A question to a target. Only a guarded URL can be asked. No `Debug`: it holds the login.
@@ -202,18 +213,81 @@ impl<P> Clone for Execution<'_, P> {
 
 impl<P> Copy for Execution<'_, P> {}
 
-/// Decides one login.
-pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Decision {
-    let Execution { ports, .. } = execution;
+/// Decides one login; a refusal is the caller's fault.
+pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Result<Decision, Refusal> {
+    let Execution { settings, ports, .. } = execution;
     let time = LoginTime::of(login, execution.invocation_deadline);
-    let id = uuid_v7(time.started_at, ports.dice());
-    let look_up = time.look_up(execution.settings.budget_ms);
+    let decision_id = uuid_v7(time.started_at, ports.dice());
+    let look_up = time.look_up(settings.budget_ms);
     let Ok(subscriptions) = ports.subscriptions(&login.event.scope, look_up).await else {
-        return Decision::without_subscriptions(id, ports.now().since_ms(time.started_at));
+        let elapsed_ms = ports.now().since_ms(time.started_at);
+        return Ok(Decision::without_subscriptions(decision_id, elapsed_ms));
     };
-    let heard = race::run(&login.event, &subscriptions, time, execution).await;
-    let unreadable = subscriptions.unreadable.iter().filter(|row| row.means_enrich).count();
-    Decision::of(id, heard, unreadable, ports.now().since_ms(time.started_at))
+    let case = Case { event: &login.event, subscriptions: &subscriptions, time, decision_id };
+    match (login.request_id, case.ends(settings)) {
+        (GivenBy::Producer, Some(ends)) => once::run(&case, ends, execution).await,
+        (GivenBy::Producer, None) | (GivenBy::Us, _) => {
+            let (decision, learnt) = case.decide(execution).await;
+            learnt.tell(&case, execution).await;
+            Ok(decision)
+        }
+    }
+}
+
+/// A login that is to be decided, and whom to ask.
+struct Case<'a> {
+    event: &'a Event,
+    subscriptions: &'a Subscriptions,
+    time: LoginTime,
+    decision_id: String,
+}
+
+impl<'a> Case<'a> {
+    /// The subscriptions that ask about it, each with its policy and its time.
+    fn asking(
+        &self,
+        settings: &Settings,
+    ) -> impl Iterator<Item = (&'a Subscription, &'a EnrichPolicy, TargetTime)> {
+        let matching = self.subscriptions.readable.iter().filter(|one| one.matches(self.event));
+        let budget_ms = settings.budget_ms;
+        matching.filter_map(move |subscription| {
+            let policy = subscription.enrich.as_ref()?;
+            let budget_ms = policy.timeout_ms.unwrap_or(budget_ms);
+            let deadline = self.time.deadline(budget_ms);
+            Some((subscription, policy, TargetTime { budget_ms, deadline }))
+        })
+    }
+
+    /// The latest deadline of its targets; `None` when there are none.
+    fn ends(&self, settings: &Settings) -> Option<Deadline> {
+        self.asking(settings).map(|(_, _, time)| time.deadline).max()
+    }
+
+    /// Asks all targets and decides. What that teaches about the user is still to be told.
+    async fn decide(
+        &self,
+        execution: Execution<'_, impl Ports>,
+    ) -> (Decision, last_known_good::Learnt) {
+        let heard = race::run(self, execution).await;
+        let learnt = last_known_good::Learnt::of(self, &heard);
+        let rows = &self.subscriptions.unreadable;
+        let unreadable = rows.iter().filter(|row| row.means_enrich).count();
+        let elapsed_ms = execution.ports.now().since_ms(self.time.started_at);
+        (Decision::of(self.decision_id.clone(), heard, unreadable, elapsed_ms), learnt)
+    }
+
+    /// What it comes to when another had the request, and was not heard of.
+    fn undecided(&self, now: Timestamp) -> Decision {
+        Decision::undecided(self.decision_id.clone(), now.since_ms(self.time.started_at))
+    }
+}
+
+/// The time that one target has for a login.
+#[derive(Clone, Copy)]
+struct TargetTime {
+    /// What its subscription gives it, of which the deadline may leave less.
+    budget_ms: u32,
+    deadline: Deadline,
 }
 
 /// The time that one login has.

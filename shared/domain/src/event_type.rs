@@ -126,6 +126,24 @@ impl EventType {
         }
     }
 
+    /// Whether a user's access ends with it: nothing that was said of the user before counts any
+    /// more.
+    #[must_use]
+    pub const fn ends_access(self) -> bool {
+        match self {
+            Self::UserRevokedPropertyAccess | Self::UserDeleted => true,
+            Self::PreRegistration
+            | Self::Registration
+            | Self::ResendVerification
+            | Self::ForgotPassword
+            | Self::PasswordUpdated
+            | Self::NewDevice
+            | Self::Login
+            | Self::UserCreated
+            | Self::UserUpdated => false,
+        }
+    }
+
     fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }

@@ -244,6 +244,31 @@ pub const ENRICH_RESERVE_MS: u64 = 100;
 /// Even a login that comes with its deadline behind it may look up what the policy says, this long.
 pub const ENRICH_LOOK_UP_GRACE_MS: u64 = 40;
 
+/// How long a login waits to hear whether its request is another's already …
+pub const ENRICH_TAKE_MS: u64 = 100;
+/// … and at most this part of the time that it has left: a table that is slower is done without.
+pub const ENRICH_TAKE_PART: u64 = 10;
+/// How long a decision waits within its deadline to be noted, before it is answered.
+pub const ENRICH_KEEP_MS: u64 = 200;
+/// And this long in any case: a login that has used up its time is the one that is asked about again.
+pub const ENRICH_KEEP_GRACE_MS: u64 = 40;
+/// How long a decision is answered again: Amazon Cognito asks for the third time ten seconds after
+/// the first, and a decision takes some time to be made.
+pub const ENRICH_REPEAT_MS: u64 = 10_000;
+
+/// How young last known good claims must be: what a subscription may ask for, in seconds.
+pub const LAST_KNOWN_GOOD_MAX_AGE_MIN_S: u32 = 60;
+/// See [`LAST_KNOWN_GOOD_MAX_AGE_MIN_S`]: 30 days.
+pub const LAST_KNOWN_GOOD_MAX_AGE_MAX_S: u32 = 30 * 24 * 60 * 60;
+/// A mark is kept for this much longer than the oldest claims that it speaks of are of use: clocks
+/// differ, and writes are late.
+pub const MARK_MARGIN_S: u64 = 24 * 60 * 60;
+/// How long before a login's deadline last known good claims are read, in case its target does not
+/// answer; and how long reading them may take.
+pub const ENRICH_RECALL_MS: u64 = 200;
+/// Users whose end of access is marked at once of one message: each is a connection.
+pub const REVOKE_AT_ONCE: usize = 16;
+
 /// How long the breaker of a target that is asked about logins is open at first: a second of users
 /// who get the policy's answer at once, instead of after the whole budget.
 pub const ENRICH_BREAKER_OPEN_MS: u64 = 1_000;
@@ -325,6 +350,8 @@ const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS as u64 <= ENTRA_ANSWER_MS);
 const _: () = assert!(COGNITO_ANSWER_MS < COGNITO_LOGIN_MS);
 const _: () = assert!(ENRICH_LOOK_UP_GRACE_MS < ENRICH_RESERVE_MS);
+const _: () = assert!(ENRICH_KEEP_GRACE_MS < ENRICH_RESERVE_MS);
+const _: () = assert!(ENRICH_REPEAT_MS > ENRICH_BUDGET_MAX_MS as u64, "longer than a login takes");
 const _: () = assert!(ENRICH_BREAKER_PROBE_MS > ENRICH_BUDGET_MAX_MS as u64);
 const _: () = assert!(
     ENRICH_BUDGET_DEFAULT_MS as u64 + ENRICH_BREAKER_OPEN_MAX_MS < ENRICH_RECOVERY_MS,

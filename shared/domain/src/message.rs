@@ -60,6 +60,11 @@ impl Span {
         (!is_empty).then_some(Self { after, until })
     }
 
+    /// Whether it stands for all pairs, and is no portion.
+    pub(crate) fn is_whole(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Whether the message stands for this pair.
     pub(crate) fn holds(&self, event: usize, subscription: &SubscriptionId) -> bool {
         let place =

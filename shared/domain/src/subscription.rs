@@ -24,7 +24,8 @@ use crate::limits::{
 use crate::scope::Scope;
 
 pub use self::enrich::{
-    Action, AnswerRules, Binding, EnrichPolicy, KeySource, OnUnavailable, Unavailable,
+    Action, AnswerRules, Binding, EnrichPolicy, KeySource, LastKnownGood, OnUnavailable,
+    Unavailable,
 };
 pub use fields::Fields;
 pub use filter::{Filter, Mismatch};

@@ -2,9 +2,13 @@
 //!
 //! Each promise is a function of a [`Subject`]; [`ledger_contract!`](crate::ledger_contract) makes
 //! a test of each. They look at a ledger only through the ports and its index `due`: an item that
-//! is gone is one that can be recorded anew. [`ingested`] does the same for what ingest knows.
+//! is gone is one that can be recorded anew. [`ingested`] does the same for what ingest knows, and
+//! [`logins`] for the logins that were decided lately, and [`known_good`] for what is remembered of
+//! users.
 
 pub mod ingested;
+pub mod known_good;
+pub mod logins;
 
 use domain::delivery::{Ports, Recorded};
 use domain::id::DeliveryId;

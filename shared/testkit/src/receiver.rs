@@ -164,6 +164,12 @@ impl Receiver {
         scripts.entry(path.to_owned()).or_default().extend(replies);
     }
 
+    /// As [`Self::script`], in the place of what is left of the script.
+    pub fn script_anew(&self, path: &str, replies: impl IntoIterator<Item = Reply>) {
+        let mut scripts = self.shared.scripts.lock().unwrap_or_else(PoisonError::into_inner);
+        scripts.insert(path.to_owned(), replies.into_iter().collect());
+    }
+
     /// As [`Self::script`], with nothing but status codes.
     pub fn script_statuses(&self, path: &str, statuses: impl IntoIterator<Item = u16>) {
         self.script(path, statuses.into_iter().map(Reply::status));

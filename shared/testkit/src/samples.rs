@@ -3,14 +3,16 @@
 use domain::breaker::BreakerKey;
 use domain::delivery::Settings;
 use domain::egress::EgressPolicy;
+use domain::enrich::{ClaimValue, Decision};
 use domain::event::Event;
 use domain::event_type::EventTypeNames;
-use domain::id::{DeliveryId, EventId, PropertyId, SubscriptionId};
+use domain::id::{ClientId, DeliveryId, EventId, PropertyId, SubscriptionId};
 use domain::ledger::{LedgerItem, State};
 use domain::message::{Events, QueueMessage, Span, Wakeup};
 use domain::notification::Issuer;
 use domain::retry::Schedule;
 use domain::scope::Scope;
+use domain::subscription::Action;
 use domain::time::Timestamp;
 use serde_json::json;
 
@@ -46,6 +48,34 @@ pub fn event(id: &str) -> Event {
 #[must_use]
 pub fn event_accepted_at(id: &str, at: Timestamp) -> Event {
     Event { accepted_at: at, ..event(id) }
+}
+
+/// A login event of a client, under this request ID, from this address.
+#[must_use]
+pub fn login_event(client: &str, request_id: &str, ip: &str) -> Event {
+    let client_id = ClientId::parse(client).expect("a client ID");
+    let json = json!({
+        "id": request_id, "type": "login", "source": "next_identity", "occurredAt": START,
+        "acceptedAt": START, "scope": Scope::Client(client_id).key(), "clientId": client,
+        "sub": "u1", "data": {"ip": ip},
+    });
+    serde_json::from_str(&json.to_string()).expect("an event")
+}
+
+/// A decision of this ID: an allow with a claim.
+#[must_use]
+pub fn decision(id: &str) -> Decision {
+    Decision {
+        action: Action::Allow,
+        custom_claims: [("tier".to_owned(), ClaimValue::Text("gold".to_owned()))].into(),
+        decision_id: id.to_owned(),
+        degraded: false,
+        reasons: Vec::new(),
+        explanation: "allow: the target of s1 answered allow".to_owned(),
+        targets: Vec::new(),
+        elapsed_ms: 7,
+        repeated: false,
+    }
 }
 
 /// The body of a message on the events queue with these events.

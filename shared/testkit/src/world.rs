@@ -22,7 +22,9 @@ mod faults;
 mod held;
 mod index;
 mod ingested;
+mod known_good;
 mod ledger;
+mod logins;
 mod pause;
 mod ports;
 mod queues;
@@ -53,7 +55,9 @@ use errands::Errands;
 use faults::Faults;
 use held::Held;
 use ingested::Ingested;
+use known_good::KnownGood;
 use ledger::Ledger;
+use logins::Logins;
 use queues::Queues;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
@@ -87,6 +91,9 @@ struct State {
     has_ed25519_key: bool,
     idempotency: Idempotency,
     ingested: Ingested,
+    logins: Logins,
+    remembers_good: bool,
+    known_good: KnownGood,
     ledger: Ledger,
     breakers: Breakers,
     queues: Queues,
@@ -113,6 +120,9 @@ impl World {
             has_ed25519_key: false,
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),
+            logins: Logins::default(),
+            remembers_good: false,
+            known_good: KnownGood::default(),
             ledger: Ledger::default(),
             breakers: Breakers::default(),
             queues: Queues::default(),

@@ -7,7 +7,7 @@ use adapters::signing::SigningKeys;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
     self, Decision, Execution, LoginRequest, Memory, NoKeySet, NoSigningKey, NoSubscriptions,
-    NotOpened, Ports, Question, Reply, Settings, Silence, WantedKey,
+    NotOpened, Ports, Question, Reply, Settings, Silence, WantedKey, last_known_good, once,
 };
 use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet, Sealed, signing_input};
@@ -17,6 +17,7 @@ use domain::subscription::{Action, Subscriptions};
 use domain::time::{Deadline, Timestamp};
 use serde_json::{Map, Value, json};
 use testkit::answers::{AUDIENCE, ISSUER, NOW_S, REQUEST, USER, payload_with};
+use testkit::world::World;
 
 use super::{Target, targets};
 
@@ -33,6 +34,8 @@ pub(crate) struct Outside<'a> {
     pub(crate) ours: Option<&'a SigningKeys>,
     /// The deadlines of the questions that were asked.
     asked: Mutex<Vec<Deadline>>,
+    /// The table of logins.
+    world: World,
 }
 
 impl Outside<'_> {
@@ -53,7 +56,8 @@ impl Outside<'_> {
         let key_set = KeySet::from_json(&target.signer.jwks()).map_err(|_| NoKeySet);
         let body = Some(target.good().into_bytes());
         let (content_type, asked) = (Some("application/jwt"), Mutex::default());
-        Self { row, status: 200, content_type, body, key_set, ours: None, asked }
+        let world = World::new(1);
+        Self { row, status: 200, content_type, body, key_set, ours: None, asked, world }
     }
 
     pub(crate) async fn decide(&self) -> Decision {
@@ -80,7 +84,7 @@ impl Outside<'_> {
             memory: &memory,
             ports: self,
         };
-        Some(enrich::run(&login, execution).await)
+        enrich::run(&login, execution).await.ok()
     }
 }
 
@@ -138,6 +142,14 @@ impl Ports for Outside<'_> {
         _: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         self.key_set.clone().map(Arc::new)
+    }
+
+    fn once(&self) -> &impl once::Ports {
+        &self.world
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        None::<&World>
     }
 }
 

@@ -2,11 +2,13 @@
 //! row is played through the function's handler and written from what is seen; the page must agree.
 
 use domain::delivery::{Ports, Queue};
+use domain::event::Event;
+use domain::event_type::EventType;
 use domain::ledger::{Claim, State};
 use domain::limits::{BREAKER_FAILURES_MAX, BREAKER_OPEN_MS, LEASE_MS};
 use domain::outcome::Outcome;
 use serde_json::json;
-use testkit::samples::{delivery_id, events_body};
+use testkit::samples::{delivery_id, event, events_body, events_body_of};
 use testkit::world::{Call, Fault, Place, Reaction, World};
 
 use crate::batches::poll;
@@ -156,6 +158,15 @@ async fn rows() -> Vec<String> {
         })
         .await,
         first("ours: no subscriptions, no key", fault(Call::Subscriptions)).await,
+        first("ours: the end of a user's access cannot be marked", |world| {
+            let id = world.messages(Queue::Events).remove(0).id;
+            world.delete(Queue::Events, &id);
+            let deleted = Event { kind: EventType::UserDeleted, ..event("e1") };
+            world.put(Queue::Events, events_body_of(vec![deleted]));
+            world.remember_good();
+            world.fault_always(Call::MarkRevoked, Fault::NotDone);
+        })
+        .await,
         first("ours: the failure cannot be written down", |world| {
             world.script(TARGET, [Reaction::status(500)]);
             world.fault_always(Call::Record, Fault::NotDone);

@@ -15,6 +15,7 @@ mod our_faults;
 mod redrive;
 mod repetitions;
 mod retries;
+mod revocations;
 mod subscriptions;
 mod sweeps;
 mod wake_ups;

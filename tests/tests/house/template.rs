@@ -13,7 +13,11 @@ use super::read;
 
 /// The stack with everything on that can be switched on.
 fn stack() -> Stack {
-    stack_with(&[("IdempotentIngest", "enabled"), ("WebhookSecrets", "enabled")])
+    stack_with(&[
+        ("IdempotentIngest", "enabled"),
+        ("LastKnownGood", "enabled"),
+        ("WebhookSecrets", "enabled"),
+    ])
 }
 
 fn stack_with(parameters: &[(&str, &str)]) -> Stack {
@@ -67,7 +71,7 @@ fn the_sweeper_runs_every_minute_alone_and_ends_before_the_next_tick() {
 fn names_are_the_plain_ones_without_a_prefix() {
     let stack = stack();
     let tables: Vec<_> = stack.tables.iter().map(|table| table.name.as_str()).collect();
-    assert_eq!(tables, ["subscriptions", "deliveries", "ingested"]);
+    assert_eq!(tables, ["subscriptions", "deliveries", "ingested", "logins", "known-good"]);
     for name in ["events", "events-dead-letter", "retries", "retries-dead-letter"] {
         assert!(stack.queues.iter().any(|queue| queue.name == name), "{name}");
     }
@@ -86,12 +90,52 @@ fn idempotency_costs_nothing_until_it_is_switched_on() {
         stack.table("IngestedTable").expect("declared").ttl_attribute.as_deref(),
         Some("ttl")
     );
+    assert_eq!(tables_of("IngestRole"), ["Action: [dynamodb:PutItem, dynamodb:UpdateItem]"]);
+}
+
+#[test]
+fn nothing_is_remembered_of_users_until_it_is_switched_on_for_logins_and_deliveries_alike() {
+    let declares = |stack: &Stack| {
+        let told = ["EnrichFunction", "DeliveryFunction"].map(|function| {
+            let function = stack.function(function).expect("declared");
+            function.environment.contains_key("KNOWN_GOOD_TABLE")
+        });
+        (stack.table("KnownGoodTable").is_some(), told)
+    };
+    assert_eq!(declares(&stack_with(&[])), (false, [false; 2]));
+    let stack = stack();
+    assert_eq!(declares(&stack), (true, [true; 2]));
+    let table = stack.table("KnownGoodTable").expect("declared");
+    assert_eq!(table.ttl_attribute.as_deref(), Some("ttl"));
     let template = read("template.yaml");
-    let (_, role) = template.split_once("  IngestRole:").expect("declared");
+    let (_, from) = template.split_once("  KnownGoodTable:\n").expect("declared");
+    let (text, _) = from.split_once("\n\n").expect("its end");
+    assert!(text.contains("DeletionPolicy: Delete") && text.contains("SSEEnabled: true"));
+    assert!(!text.contains("PointInTime"), "what is forgotten stays forgotten");
+    let delivery = tables_of("DeliveryRole");
+    assert!(delivery.contains(&"Action: dynamodb:PutItem".to_owned()), "{delivery:?}");
+}
+
+/// What a role may do with tables.
+fn tables_of(role: &str) -> Vec<String> {
+    let template = read("template.yaml");
+    let (_, role) = template.split_once(&format!("  {role}:")).expect("declared");
     let (role, _) = role.split_once("\n\n").expect("its end");
-    let allowed: Vec<_> = role.lines().filter(|line| line.contains("dynamodb:")).collect();
-    assert_eq!(allowed.len(), 1);
-    assert_eq!(allowed[0].trim(), "Action: [dynamodb:PutItem, dynamodb:UpdateItem]");
+    let allowed = role.lines().filter(|line| line.contains("dynamodb:"));
+    allowed.map(|line| line.trim().to_owned()).collect()
+}
+
+#[test]
+fn whoever_decides_logins_reads_subscriptions_and_keeps_its_own_books() {
+    let allowed = [
+        "Action: dynamodb:Query",
+        "Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
+        "Action: [dynamodb:BatchGetItem, dynamodb:PutItem]",
+    ];
+    assert_eq!(tables_of("EnrichRole"), allowed);
+    let stack = stack();
+    let logins = stack.table("LoginsTable").expect("declared");
+    assert_eq!(logins.ttl_attribute.as_deref(), Some("ttl"), "claims do not stay");
 }
 
 #[test]

@@ -4,6 +4,8 @@
 mod dynamodb;
 mod errands;
 mod ingested;
+mod known_good;
+mod logins;
 mod receiver;
 mod tls;
 mod webhook_secrets;

@@ -2,6 +2,9 @@
 //! verifies every signature. One stack a test, on ports of its own.
 
 mod answers;
+mod asked_again;
+mod last_known_good;
+mod login_target;
 mod outages;
 mod platforms;
 mod refusals;

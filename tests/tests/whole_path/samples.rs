@@ -63,6 +63,7 @@ async fn snapshot(name: Name, folder: &str) {
     let stack = Stack::start().await;
     for (file, payload) in files(folder) {
         let mut news = stack.local.target().news();
+        stack.forget_logins().await;
         let mut seen = match stack.invoke(name, payload).await {
             Ok(answer) => json!({ "answer": readable(answer) }),
             Err(error) => json!({ "error": error.to_string() }),

@@ -79,6 +79,20 @@ impl Stack {
         items
     }
 
+    /// The items of the table of logins.
+    pub(crate) async fn logins(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.local.clients().dynamodb.scan().table_name("logins").send().await;
+        scan.expect("the table is read").items.unwrap_or_default()
+    }
+
+    /// Forgets which logins were decided lately: the next one under the same ID is decided anew.
+    pub(crate) async fn forget_logins(&self) {
+        for item in self.logins().await {
+            let delete = self.local.clients().dynamodb.delete_item().table_name("logins");
+            delete.key("pk", item["pk"].clone()).send().await.expect("an item is deleted");
+        }
+    }
+
     /// Waits until the one item of the ledger is pending after this many attempts.
     pub(crate) async fn pending_after_attempt(
         &self,

@@ -85,12 +85,13 @@ async fn the_walk_of_one_login() {
         let login: Value = serde_json::from_str(sample.body).expect("a sample");
         let answer = stack.post_json("/v1/enrich/login", &login).await;
 
-        // 2. and 3. The target got the signed login event and answered with a signed JWT.
+        // 2. to 5. Nobody has the request yet; the target got the signed login event and answered with
+        // a signed JWT.
         let request_id = login["requestId"].as_str().expect("an ID");
         let asked = arrived(&mut news, request_id).await;
         assert_eq!(asked.event_type.as_deref(), Some("account/v1/login"));
 
-        // 4. The strictest proven answer is the decision, and it says who said what.
+        // 6. The strictest proven answer is the decision, and it says who said what.
         assert_eq!(answer.status, 200);
         assert_eq!(answer.body["action"], sample.name);
         assert_eq!(answer.body["degraded"], false);

@@ -245,8 +245,8 @@ impl Local {
 /// for it.
 fn settings(aws: &Endpoint) -> template::Settings {
     let mut settings = template::Settings::new(aws.account().clone());
-    for parameter in ["IdempotentIngest", "WebhookSecrets"] {
-        settings.parameters.insert(parameter.to_owned(), "enabled".to_owned());
+    for switch in ["IdempotentIngest", "LastKnownGood", "WebhookSecrets"] {
+        settings.parameters.insert(switch.to_owned(), "enabled".to_owned());
     }
     settings
 }

@@ -7,6 +7,7 @@ use domain::delivery::{
     Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
 };
 use domain::egress::EgressPolicy;
+use domain::enrich::last_known_good;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
 use domain::jose::{Algorithm, Compact};
@@ -24,6 +25,7 @@ use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
+use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::settings::{Strings, optional, required};
@@ -32,11 +34,12 @@ use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 use crate::webhook_secrets::WebhookSecretStore;
 
-/// Both tables, all four queues, the keys, the webhook secrets and the way to the targets.
+/// The tables, all four queues, the keys, the webhook secrets and the way to the targets.
 pub struct DeliveryPorts {
     subscriptions: SubscriptionTable,
     ledger: Ledger,
     breakers: Breakers,
+    known_good: Option<KnownGoodTable>,
     events: Queue,
     retries: Queue,
     events_dead_letter: Queue,
@@ -47,10 +50,11 @@ pub struct DeliveryPorts {
 }
 
 impl DeliveryPorts {
-    /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `EVENTS_QUEUE_URL`, `RETRIES_QUEUE_URL`,
-    /// `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`,
-    /// `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables. Without the last, webhook secrets cannot be
-    /// opened. Subscriptions are at most `staleness_max_ms` old.
+    /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `KNOWN_GOOD_TABLE`, `EVENTS_QUEUE_URL`,
+    /// `RETRIES_QUEUE_URL`, `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`,
+    /// `SIGNING_KEYS_SECRET_ID`, `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables. Subscriptions are
+    /// at most `staleness_max_ms` old. Without `KNOWN_GOOD_TABLE` nobody's end of access is marked,
+    /// and without `WEBHOOK_SECRETS_KEY_ID` webhook secrets cannot be opened.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
@@ -71,7 +75,9 @@ impl DeliveryPorts {
                 staleness_max_ms,
             ),
             ledger: Ledger::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
-            breakers: Breakers::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),
+            breakers: Breakers::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
+            known_good: optional(strings, "KNOWN_GOOD_TABLE")
+                .map(|table| KnownGoodTable::new(dynamodb, table)),
             events: queue("EVENTS_QUEUE_URL")?,
             retries: queue("RETRIES_QUEUE_URL")?,
             events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
@@ -126,6 +132,10 @@ impl Ports for DeliveryPorts {
 
     fn breakers(&self) -> &impl breaker::Ports {
         &self.breakers
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        self.known_good.as_ref()
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
     NoKeySet, NoSigningKey, NoSubscriptions, NotOpened, Ports, Question, Reply, Silence, WantedKey,
+    last_known_good, once,
 };
 use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet, Sealed};
@@ -16,23 +17,28 @@ use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock::{self, within};
 use crate::key_sets::KeySets;
-use crate::settings::{Strings, required};
+use crate::known_good::KnownGoodTable;
+use crate::logins::LoginsTable;
+use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 
-/// The subscriptions, the keys, targets' keys and the way to the targets. No queue: the enrich
-/// path never enqueues.
+/// The subscriptions, the keys, targets' keys, the way to the targets, the logins that were decided
+/// lately, and what is remembered of users where something is. No queue: the enrich path never enqueues.
 pub struct EnrichPorts {
     subscriptions: SubscriptionTable,
     keys: KeyStore,
     key_sets: KeySets,
     targets: Targets,
+    logins: LoginsTable,
+    known_good: Option<KnownGoodTable>,
 }
 
 impl EnrichPorts {
-    /// From `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID` and AWS's own variables. Subscriptions
-    /// are at most `staleness_max_ms` old.
+    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID` and
+    /// AWS's own variables. Subscriptions are at most `staleness_max_ms` old. Without
+    /// `KNOWN_GOOD_TABLE` nothing is remembered of users.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
@@ -41,10 +47,11 @@ impl EnrichPorts {
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let targets = Targets::new(policy)?;
         Ok(Self {
             subscriptions: SubscriptionTable::new(
-                aws_sdk_dynamodb::Client::new(&config),
+                dynamodb.clone(),
                 required(strings, "SUBSCRIPTIONS_TABLE")?,
                 names,
                 staleness_max_ms,
@@ -52,6 +59,9 @@ impl EnrichPorts {
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             key_sets: KeySets::new(targets.clone()),
             targets,
+            logins: LoginsTable::new(dynamodb.clone(), required(strings, "LOGINS_TABLE")?),
+            known_good: optional(strings, "KNOWN_GOOD_TABLE")
+                .map(|table| KnownGoodTable::new(dynamodb, table)),
         })
     }
 }
@@ -101,5 +111,13 @@ impl Ports for EnrichPorts {
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
+    }
+
+    fn once(&self) -> &impl once::Ports {
+        &self.logins
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        self.known_good.as_ref()
     }
 }

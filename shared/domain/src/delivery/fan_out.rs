@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 
 use super::attempt::{self, Due, Made};
 use super::gate::Look;
-use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report};
+use super::{Disposition, Execution, Fate, OurFault, Ports, Recorded, Report, revoke};
 use crate::event::Event;
 use crate::ledger::LedgerItem;
 use crate::limits::{
@@ -20,7 +20,11 @@ use crate::subscription::{Subscription, Subscriptions};
 /// Delivers the events of a message to every subscription that matches, or sees to it that other
 /// messages do.
 pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -> Fate {
-    let subscriptions = match execution.ports.subscriptions(events.scope()).await {
+    let ports = execution.ports;
+    if let Err(fault) = revoke::run(events, ports).await {
+        return Fate::Returned(fault, Vec::new());
+    }
+    let subscriptions = match ports.subscriptions(events.scope()).await {
         Ok(subscriptions) => subscriptions,
         Err(fault) => return Fate::Returned(fault, Vec::new()),
     };

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
@@ -15,7 +15,7 @@ use crate::limits::{
 pub type Claims = BTreeMap<String, ClaimValue>;
 
 /// The value of a custom claim.
-#[derive(Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ClaimValue {
     /// At most 1 KiB, without control and direction-changing characters.
@@ -78,6 +78,12 @@ pub(super) fn read(raw: &RawValue) -> Result<Claims, AnswerRefusal> {
             Ok((name, value))
         })
         .collect()
+}
+
+/// Reads claims from where we have stored them, by the same rules.
+pub(super) fn read_text(json: &str) -> Option<Claims> {
+    let raw: &RawValue = serde_json::from_str(json).ok()?;
+    read(raw).ok()
 }
 
 /// `[A-Za-z][A-Za-z0-9_:/.-]{0,127}`

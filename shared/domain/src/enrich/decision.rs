@@ -1,6 +1,6 @@
 //! The decision: the strictest of what was heard, with claims, and why.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Claims;
 use super::receipt::{self, TargetReport};
@@ -9,13 +9,13 @@ use crate::subscription::Action;
 
 /// The answer to the login journey, as it goes over the wire, and its receipt: what a support
 /// engineer needs to say why a user was blocked. No `Debug`: it holds claims.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Decision {
     /// `allow`, `block` or `challenge`.
-    #[serde(serialize_with = "action_name")]
     pub action: Action,
-    /// Claims for the user's tokens. None when the login is blocked or the decision degraded.
+    /// Claims for the user's tokens. None when the login is blocked, or the decision degraded and not
+    /// every target that did not answer has its last known good claims in it.
     #[serde(rename = "custom_claims")]
     pub custom_claims: Claims,
     /// By which a support engineer finds the log line.
@@ -31,21 +31,39 @@ pub struct Decision {
     pub targets: Vec<TargetReport>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
+    /// Whether it was made for an earlier asking under the same `requestId`.
+    #[serde(default, skip_serializing_if = "is_not")]
+    pub repeated: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn action_name<S: serde::Serializer>(action: &Action, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(action.as_str())
+fn is_not(flag: &bool) -> bool {
+    !flag
 }
 
 impl Decision {
     /// Nobody could be asked, because the table could not be read.
     pub(super) fn without_subscriptions(decision_id: String, elapsed_ms: u64) -> Self {
-        let mut decision = Self::new(decision_id, elapsed_ms);
         let why = "the subscriptions could not be read in time";
-        decision.fall_back("subscriptions_unavailable");
+        Self::fallen_back(decision_id, elapsed_ms, "subscriptions_unavailable", why)
+    }
+
+    /// The same request was being decided elsewhere, and no decision was heard of in time.
+    pub(super) fn undecided(decision_id: String, elapsed_ms: u64) -> Self {
+        let why = "the same request was being decided already, and was not in time";
+        Self::fallen_back(decision_id, elapsed_ms, "request_undecided", why)
+    }
+
+    fn fallen_back(decision_id: String, elapsed_ms: u64, reason: &str, why: &str) -> Self {
+        let mut decision = Self::new(decision_id, elapsed_ms);
+        decision.fall_back(reason);
         decision.explain(&[why.to_owned()]);
         decision
+    }
+
+    /// The same decision, for whoever asks again.
+    pub(super) fn again(self) -> Self {
+        Self { repeated: true, ..self }
     }
 
     /// The strictest action wins; claims merge in the order of priorities, first wins.
@@ -61,6 +79,7 @@ impl Decision {
             (a.priority, &a.subscription_id).cmp(&(b.priority, &b.subscription_id))
         });
         let mut decision = Self::new(decision_id, elapsed_ms);
+        let has_gap = unreadable > 0 || heard.iter().any(|target| target.voice.leaves_gap());
         let mut clauses = Vec::new();
         if unreadable > 0 {
             decision.fall_back("subscription_unreadable");
@@ -75,7 +94,7 @@ impl Decision {
             }
             decision.hear(target);
         }
-        decision.withhold_claims();
+        decision.withhold_claims(has_gap);
         // What decided, and not what was outvoted.
         let action = decision.action;
         let deciding = clauses.into_iter().filter(|(counted, _)| *counted == action);
@@ -93,6 +112,7 @@ impl Decision {
             explanation: String::new(),
             targets: Vec::new(),
             elapsed_ms,
+            repeated: false,
         }
     }
 
@@ -115,6 +135,11 @@ impl Decision {
                 self.degraded = true;
                 self.reasons.push(why.as_str().to_owned());
             }
+            Voice::Recalled(why, good) => {
+                self.degraded = true;
+                self.reasons.push(receipt::recalled(why));
+                self.merge(good.claims);
+            }
             Voice::NoSigningKey => self.fall_back(receipt::NO_SIGNING_KEY),
             Voice::NotOpened => self.fall_back(receipt::NO_DECRYPTION_KEY),
             Voice::Abandoned => {}
@@ -135,9 +160,15 @@ impl Decision {
     }
 
     /// A blocked login has no tokens; and to claims that were merged without one target the one that
-    /// is missing might have objected.
-    fn withhold_claims(&mut self) {
-        if !self.degraded && self.action != Action::Block {
+    /// is missing might have objected. What it gave before fills its place, in a login that passes:
+    /// a challenge is a refusal, and nothing of before outlives that.
+    fn withhold_claims(&mut self, has_gap: bool) {
+        let is_whole = match self.action {
+            Action::Allow => !has_gap,
+            Action::Challenge => !self.degraded,
+            Action::Block => false,
+        };
+        if is_whole {
             return;
         }
         if !self.custom_claims.is_empty() && self.action != Action::Block {
@@ -153,9 +184,14 @@ impl Decision {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::json;
+
     use super::super::AnswerRefusal;
     use super::super::answer::Answer;
     use super::super::claims::ClaimValue;
+    use super::super::last_known_good::{Giver, Good};
     use super::super::target::Notes;
     use super::*;
     use crate::id::SubscriptionId;
@@ -226,6 +262,48 @@ mod tests {
             decision["reasons"],
             serde_json::json!(["response_invalid:signature", "timeout"])
         );
+    }
+
+    fn recalled(claims: &[(&str, &str)]) -> Voice {
+        let claims = serde_json::to_string(&claims.iter().copied().collect::<BTreeMap<_, _>>());
+        let at = Timestamp::from_ms(1_795_428_000_000);
+        let good = Good::read(&claims.expect("JSON"), at, Giver::stored("g")).expect("claims");
+        Voice::Recalled(Unavailable::Timeout, good)
+    }
+
+    #[test]
+    fn claims_of_before_fill_the_place_of_a_target_by_its_priority() {
+        let decision = decide(vec![
+            heard("a", 1, recalled(&[("tier", "gold"), ("old", "x")])),
+            heard("b", 2, says(Action::Allow, &[("tier", "silver"), ("new", "y")])),
+        ]);
+        assert_eq!((&decision["action"], &decision["degraded"]), (&json!("allow"), &json!(true)));
+        assert_eq!(decision["custom_claims"], json!({"tier": "gold", "old": "x", "new": "y"}),);
+        let reasons = json!(["last_known_good:timeout", "claim_conflict:tier"]);
+        assert_eq!(decision["reasons"], reasons);
+        let target = &decision["targets"][0];
+        assert_eq!((&target["outcome"], &target["action"]), (&reasons[0], &json!("allow")));
+        assert_eq!((&target["source"], &target["freshness"]), (&json!("policy"), &json!("cached")));
+        assert_eq!(target["policy"], "onUnavailable.timeout");
+        assert_eq!(target["asOf"], "2026-11-23T10:00:00Z");
+    }
+
+    #[test]
+    fn one_target_without_claims_of_before_leaves_none_to_anybody() {
+        for other in [
+            Voice::Silent(Unavailable::Timeout, Action::Allow),
+            Voice::NoSigningKey,
+            says(Action::Challenge, &[("new", "y")]),
+            says(Action::Block, &[]),
+            judged(Err(AnswerRefusal::Key)),
+        ] {
+            let decision =
+                decide(vec![heard("a", 1, recalled(&[("tier", "gold")])), heard("b", 2, other)]);
+            assert_eq!(decision["custom_claims"], json!({}), "{decision}");
+            assert_eq!(decision["degraded"], true);
+        }
+        let good = vec![heard("a", 1, recalled(&[("tier", "gold")]))];
+        assert!(Decision::of("d".to_owned(), good, 1, 1).custom_claims.is_empty(), "unreadable");
     }
 
     #[test]

@@ -11,29 +11,18 @@
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
 use super::target::{Heard, Target};
-use super::{Execution, LoginTime, Ports};
-use crate::event::Event;
-use crate::subscription::{Action, Subscriptions};
+use super::{Case, Execution, Ports};
+use crate::subscription::Action;
 
 /// Asks all targets of a login's subscriptions, and says what was heard of each.
-pub(super) async fn run(
-    event: &Event,
-    subscriptions: &Subscriptions,
-    time: LoginTime,
-    execution: Execution<'_, impl Ports>,
-) -> Vec<Heard> {
+pub(super) async fn run(case: &Case<'_>, execution: Execution<'_, impl Ports>) -> Vec<Heard> {
     let Execution { settings, ports, .. } = execution;
-    let matching = subscriptions.readable.iter().filter(|candidate| candidate.matches(event));
-    let targets: Vec<Target<'_>> = matching
-        .filter_map(|subscription| {
-            let policy = subscription.enrich.as_ref()?;
-            let budget_ms = policy.timeout_ms.unwrap_or(settings.budget_ms);
-            let deadline = time.deadline(budget_ms);
-            Some(Target::new(subscription, policy, budget_ms, deadline, ports.now()))
-        })
+    let targets: Vec<Target<'_>> = case
+        .asking(settings)
+        .map(|(subscription, policy, time)| Target::new(subscription, policy, time, ports.now()))
         .collect();
     let mut race: FuturesUnordered<_> =
-        targets.iter().map(|target| target.ask(event, execution)).collect();
+        targets.iter().map(|target| target.ask(case.event, execution)).collect();
     let mut heard = Vec::with_capacity(targets.len());
     while let Some(next) = race.next().await {
         let is_certain = next.voice.action() == Some(Action::Block);

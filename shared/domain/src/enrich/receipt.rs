@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::AnswerRefusal;
 use super::target::{Heard, Voice};
@@ -12,17 +12,18 @@ use crate::id::SubscriptionId;
 use crate::subscription::{Action, Unavailable};
 
 /// What one target said, and how it counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TargetReport {
     /// Which subscription.
     pub subscription_id: SubscriptionId,
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
-    /// `status`, `breaker_open`, `key_set`, `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`; or,
-    /// when a block was certain before, `abandoned` for a question and `unasked` for none.
+    /// `status`, `breaker_open`, `key_set`, each perhaps after `last_known_good:`;
+    /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`; or, when a
+    /// block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "action_name")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub action: Option<Action>,
     /// Who says that action.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,6 +34,9 @@ pub struct TargetReport {
     /// Whether the target has said it now.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub freshness: Option<Freshness>,
+    /// Of when that is, in RFC 3339, where it has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<String>,
     /// The status code that it answered with, where it is not the answer that it should be.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
@@ -46,7 +50,7 @@ pub struct TargetReport {
 }
 
 /// Who says what a target counts as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The target itself, proven.
@@ -71,19 +75,13 @@ impl Source {
 }
 
 /// When a target has said what counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Freshness {
     /// In answer to this login.
     Fresh,
-}
-
-#[expect(clippy::ref_option, clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn action_name<S: serde::Serializer>(
-    action: &Option<Action>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    action.map(Action::as_str).serialize(serializer)
+    /// In answer to an earlier one: the last known good.
+    Cached,
 }
 
 impl TargetReport {
@@ -95,22 +93,33 @@ impl TargetReport {
                 Err(why) => (invalid(*why), Some(Source::Verification)),
             },
             Voice::Silent(why, _) => (why.as_str().to_owned(), Some(Source::Policy)),
+            Voice::Recalled(why, _) => (recalled(*why), Some(Source::Policy)),
             Voice::NoSigningKey => (NO_SIGNING_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
-        let policy = (source == Some(Source::Policy)).then(|| format!("onUnavailable.{outcome}"));
-        let freshness = (source == Some(Source::Target)).then_some(Freshness::Fresh);
-        let is_status = matches!(heard.voice, Voice::Silent(Unavailable::Status, _));
+        let (why, as_of) = match &heard.voice {
+            Voice::Silent(why, _) => (Some(*why), None),
+            Voice::Recalled(why, good) => (Some(*why), Some(good.at.to_rfc3339())),
+            Voice::Judged(_) | Voice::NoSigningKey | Voice::NotOpened | Voice::Abandoned => {
+                (None, None)
+            }
+        };
+        let freshness = match source {
+            Some(Source::Target) => Some(Freshness::Fresh),
+            Some(Source::Policy) if as_of.is_some() => Some(Freshness::Cached),
+            Some(Source::Policy | Source::Verification | Source::Fallback) | None => None,
+        };
         Self {
             subscription_id: heard.subscription_id.clone(),
             outcome,
             action: heard.voice.action(),
             source,
-            policy,
+            policy: why.map(|why| format!("onUnavailable.{}", why.as_str())),
             freshness,
-            http_status: heard.notes.http_status.filter(|_| is_status),
+            as_of,
+            http_status: heard.notes.http_status.filter(|_| why == Some(Unavailable::Status)),
             asked: heard.asked,
             elapsed_ms: heard.elapsed_ms,
             breaker: heard.notes.breaker,
@@ -123,6 +132,11 @@ pub(super) const NO_SIGNING_KEY: &str = "signing_key_unavailable";
 
 /// The code of our having no key to open an answer with.
 pub(super) const NO_DECRYPTION_KEY: &str = "decryption_key_unavailable";
+
+/// The code of what a target gave before, and why that counts.
+pub(super) fn recalled(why: Unavailable) -> String {
+    format!("last_known_good:{}", why.as_str())
+}
 
 /// The code of an answer that does not verify.
 pub(super) fn invalid(why: AnswerRefusal) -> String {
@@ -157,18 +171,15 @@ pub(super) fn because(heard: &Heard) -> String {
             }
         },
         Voice::Silent(why, action) => {
-            let what = match why {
-                Unavailable::Timeout => "did not answer in time".to_owned(),
-                Unavailable::Connection => "could not be reached, or broke off".to_owned(),
-                Unavailable::Status => match heard.notes.http_status {
-                    Some(status) => format!("answered with the status {status}"),
-                    None => "answered with another status than 200".to_owned(),
-                },
-                Unavailable::BreakerOpen => "kept failing and was not asked".to_owned(),
-                Unavailable::KeySet => "has keys that could not be had".to_owned(),
-            };
-            let (why, action) = (why.as_str(), action.as_str());
+            let (what, why, action) = (failure(*why, heard), why.as_str(), action.as_str());
             format!("the target of {id} {what}, for which its onUnavailable.{why} says {action}")
+        }
+        Voice::Recalled(why, _) => {
+            let (what, why) = (failure(*why, heard), why.as_str());
+            format!(
+                "the target of {id} {what}, for which its onUnavailable.{why} says allow, with the \
+                 claims of its last allow"
+            )
         }
         Voice::NoSigningKey => {
             format!("{id} was not asked, since our signing key could not be had: a challenge")
@@ -179,5 +190,19 @@ pub(super) fn because(heard: &Heard) -> String {
             )
         }
         Voice::Abandoned => format!("{id} was not waited for"),
+    }
+}
+
+/// What a target did instead of answering.
+fn failure(why: Unavailable, heard: &Heard) -> String {
+    match why {
+        Unavailable::Timeout => "did not answer in time".to_owned(),
+        Unavailable::Connection => "could not be reached, or broke off".to_owned(),
+        Unavailable::Status => match heard.notes.http_status {
+            Some(status) => format!("answered with the status {status}"),
+            None => "answered with another status than 200".to_owned(),
+        },
+        Unavailable::BreakerOpen => "kept failing and was not asked".to_owned(),
+        Unavailable::KeySet => "has keys that could not be had".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::event::{Arrival, Event};
 use crate::event_type::{EventTypeNames, Source};
-use crate::ingest::Refusal;
+use crate::ingest::{GivenBy, Refusal};
 use crate::json::{Object, Pointer, Problems, Text};
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX};
 use crate::time::{Deadline, Timestamp};
@@ -19,6 +19,8 @@ pub struct LoginRequest<'a> {
 pub struct Login {
     /// The login event that targets are sent. Its ID is the request's.
     pub event: Event,
+    /// Whose ID that is: one of ours is new by itself, and nobody can ask again under it.
+    pub request_id: GivenBy,
     /// The caller's own deadline.
     pub deadline: Option<Deadline>,
 }
@@ -42,8 +44,9 @@ impl LoginRequest<'_> {
         let arrival = Arrival { source: Source::NextIdentity, accepted_at: now, names, dice };
         let login = Object::read(text, Pointer::root(), &mut problems).and_then(|mut object| {
             let deadline = take_deadline(&mut object, &mut problems);
+            let request_id = GivenBy::of(&object, "requestId");
             let event = Event::parse_login(object, arrival, &mut problems)?;
-            Some(Login { event, deadline })
+            Some(Login { event, request_id, deadline })
         });
         match login {
             Some(login) if problems.is_empty() => Ok(login),
@@ -84,6 +87,11 @@ mod tests {
         assert_eq!(login.event.id.as_str(), "r1");
         assert_eq!(login.event.scope.key(), "CLIENT#c1");
         assert_eq!(login.deadline, Some(Deadline::at(Timestamp::from_ms(1_795_428_001_000))));
+        assert_eq!(login.request_id, GivenBy::Producer);
+        for nameless in ["", r#","requestId":null"#] {
+            let login = parse(&format!(r#"{{"clientId":"c1","sub":"u1"{nameless}}}"#));
+            assert_eq!(login.expect("valid").request_id, GivenBy::Us, "{nameless}");
+        }
     }
 
     #[test]

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::answer::{self, Answer, Expected};
 use super::gate::Lesson;
+use super::last_known_good::Good;
 use super::{
     AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
-    WantedKey,
+    TargetTime, WantedKey, recall,
 };
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
@@ -47,6 +48,8 @@ pub(super) enum Voice {
     Judged(InTime<Result<Answer, AnswerRefusal>>),
     /// No answer; the policy's action counts.
     Silent(Unavailable, Action),
+    /// No answer; the policy lets the login pass, with what the target gave before.
+    Recalled(Unavailable, Good),
     /// It was not asked, because we had no key to sign the question with. That is no fault of the
     /// target's, and its policy does not speak for us.
     NoSigningKey,
@@ -68,8 +71,19 @@ impl Voice {
                 Err(_) => Some(Action::Block),
             },
             Self::Silent(_, action) => Some(*action),
+            Self::Recalled(..) => Some(Action::Allow),
             Self::NoSigningKey | Self::NotOpened => Some(WITHOUT_KNOWING),
             Self::Abandoned => None,
+        }
+    }
+}
+
+impl Voice {
+    /// Whether something is missing to which nothing of before fills the place.
+    pub(super) fn leaves_gap(&self) -> bool {
+        match self {
+            Self::Silent(..) | Self::NoSigningKey | Self::NotOpened => true,
+            Self::Judged(_) | Self::Recalled(..) | Self::Abandoned => false,
         }
     }
 }
@@ -116,9 +130,7 @@ impl From<&Silence> for Unavailable {
 pub(super) struct Target<'a> {
     subscription: &'a Subscription,
     policy: &'a EnrichPolicy,
-    /// What its subscription gives it, of which the deadline may leave less.
-    budget_ms: u32,
-    deadline: Deadline,
+    time: TargetTime,
     started_at: Timestamp,
     /// Counted here, so that it is known of an abandoned question, too.
     asked: AtomicU32,
@@ -128,12 +140,11 @@ impl<'a> Target<'a> {
     pub(super) fn new(
         subscription: &'a Subscription,
         policy: &'a EnrichPolicy,
-        budget_ms: u32,
-        deadline: Deadline,
+        time: TargetTime,
         now: Timestamp,
     ) -> Self {
         let asked = AtomicU32::new(0);
-        Self { subscription, policy, budget_ms, deadline, started_at: now, asked }
+        Self { subscription, policy, time, started_at: now, asked }
     }
 
     pub(super) fn subscription_id(&self) -> &SubscriptionId {
@@ -143,16 +154,27 @@ impl<'a> Target<'a> {
     /// Asks it. What is not proven by the deadline was not said.
     pub(super) async fn ask(&self, event: &Event, execution: Execution<'_, impl Ports>) -> Heard {
         let mut notes = Notes::default();
-        let said = self.try_ask(event, execution, &mut notes).await;
+        let asking = self.hear(event, execution, &mut notes);
+        let deadline = self.time.deadline;
+        let voice = recall::beside(asking, self.subscription, event, deadline, execution).await;
+        self.heard(voice, notes, execution.ports.now())
+    }
+
+    async fn hear(
+        &self,
+        event: &Event,
+        execution: Execution<'_, impl Ports>,
+        notes: &mut Notes,
+    ) -> Voice {
+        let said = self.try_ask(event, execution, notes).await;
         let complete_at = execution.ports.now();
-        let voice = match said {
+        match said {
             Err(Trouble::Unavailable(why)) => self.silent(why),
             Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
             Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
-        };
-        self.heard(voice, notes, complete_at)
+        }
     }
 
     /// What is said of it when nobody waits for it any more.
@@ -173,7 +195,7 @@ impl<'a> Target<'a> {
 
     /// The only place where an answer becomes a voice.
     fn judged(&self, said: Result<Answer, AnswerRefusal>, complete_at: Timestamp) -> Voice {
-        match self.deadline.in_time(said, complete_at) {
+        match self.time.deadline.in_time(said, complete_at) {
             Some(judged) => Voice::Judged(judged),
             None => self.silent(Unavailable::Timeout),
         }
@@ -191,7 +213,7 @@ impl<'a> Target<'a> {
         notes: &mut Notes,
     ) -> Result<Answer, Trouble> {
         let Execution { settings, memory, ports, .. } = execution;
-        if self.deadline.left_ms(ports.now()) == 0 {
+        if self.time.deadline.left_ms(ports.now()) == 0 {
             return Err(Unavailable::Timeout.into());
         }
         let url = GuardedUrl::judge(&self.subscription.endpoint, settings.egress)
@@ -204,7 +226,8 @@ impl<'a> Target<'a> {
         let now = ports.now();
         notes.breaker = pass.tell(self.lesson(&replied, asked_at, now), now);
         let reply = replied.map_err(|silence| Unavailable::from(&silence))?;
-        let reply = self.deadline.in_time(reply, now).ok_or(Unavailable::Timeout)?.into_inner();
+        let reply =
+            self.time.deadline.in_time(reply, now).ok_or(Unavailable::Timeout)?.into_inner();
         notes.http_status = Some(reply.status);
         self.judge(&reply, event, settings, ports).await
     }
@@ -218,7 +241,7 @@ impl<'a> Target<'a> {
     ) -> Result<Question, Trouble> {
         let payload = payload(event, self.subscription, &settings.issuer, &settings.names);
         let notification = ports
-            .sign(self.subscription.signing_algorithm, &payload, self.deadline)
+            .sign(self.subscription.signing_algorithm, &payload, self.time.deadline)
             .await
             .map_err(|_| Trouble::NoSigningKey)?;
         let headers = WebhookHeaders {
@@ -226,7 +249,7 @@ impl<'a> Target<'a> {
             timestamp: ports.now(),
             attempt: 1,
         };
-        let (deadline, connection) = (self.deadline, Connection::Kept);
+        let (deadline, connection) = (self.time.deadline, Connection::Kept);
         Ok(Question { url, notification, headers, deadline, connection })
     }
 
@@ -246,7 +269,7 @@ impl<'a> Target<'a> {
             other => return other,
         };
         let now = ports.now();
-        let has_time = self.deadline.left_ms(now) >= ENRICH_RETRY_LEFT_MIN_MS;
+        let has_time = self.time.deadline.left_ms(now) >= ENRICH_RETRY_LEFT_MIN_MS;
         if !has_time || !memory.retries.take(now) {
             return Err(Silence::BeforeFirstByte(silence));
         }
@@ -268,13 +291,13 @@ impl<'a> Target<'a> {
         now: Timestamp,
     ) -> Lesson {
         // With less than half of its time, it was the caller who was in a hurry.
-        let had_time = self.deadline.left_ms(asked_at) >= u64::from(self.budget_ms / 2);
+        let had_time = self.time.deadline.left_ms(asked_at) >= u64::from(self.time.budget_ms / 2);
         let timed_out = match replied {
             Err(Silence::BeforeFirstByte(_) | Silence::Broken | Silence::NoWay) => {
                 return Lesson::Failed;
             }
             Ok(reply) if says_trouble(reply.status) => return Lesson::Failed,
-            Ok(_) => self.deadline.left_ms(now) == 0,
+            Ok(_) => self.time.deadline.left_ms(now) == 0,
             Err(Silence::TimedOut) => true,
         };
         match (timed_out, had_time) {
@@ -301,7 +324,7 @@ impl<'a> Target<'a> {
             None => None,
             Some(encryption) => {
                 let sealed = answer::sealed(body, media_type, encryption)?;
-                Some(ports.open(sealed, self.deadline).await?)
+                Some(ports.open(sealed, self.time.deadline).await?)
             }
         };
         let token = match &opened {
@@ -309,7 +332,7 @@ impl<'a> Target<'a> {
             Some(opened) => answer::token(opened, None, rules)?,
         };
         let wanted = WantedKey { kid: token.kid.as_deref(), algorithm: rules.algorithm };
-        let key = find_key(rules, wanted, self.deadline, settings, ports).await?;
+        let key = find_key(rules, wanted, self.time.deadline, settings, ports).await?;
         let expected = Expected {
             jti: event.id.as_str(),
             sub: event.sub.as_ref().map(Sub::as_str),

@@ -1,6 +1,8 @@
 //! Whole decisions against targets that answer by script: deadlines, the race, policies.
 
 mod breaker;
+mod last_known_good;
+mod once;
 mod properties;
 mod retry;
 mod world;

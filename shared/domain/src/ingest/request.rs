@@ -42,6 +42,8 @@ pub enum Refusal {
     Invalid(Vec<Problem>),
     /// IDs that belong to other bodies.
     Conflict(Vec<Problem>),
+    /// The `requestId` belongs to another login.
+    AnotherLogin,
 }
 
 /// An event of a request.
@@ -65,7 +67,7 @@ pub enum GivenBy {
 }
 
 impl GivenBy {
-    fn of(object: &Object<'_>, name: &str) -> Self {
+    pub(crate) fn of(object: &Object<'_>, name: &str) -> Self {
         if object.has(name) { Self::Producer } else { Self::Us }
     }
 }

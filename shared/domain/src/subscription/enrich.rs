@@ -1,13 +1,18 @@
 //! What an enrich subscription says about its target's answers, and about their absence.
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::row::{Row, RowProblem, expected};
 use crate::jose::{Algorithm, CONTENT_ENCRYPTION, KeyEncryption, KeySet};
-use crate::limits::{ENDPOINT_URL_BYTES_MAX, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS};
+use crate::limits::{
+    ENDPOINT_URL_BYTES_MAX, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS,
+    LAST_KNOWN_GOOD_MAX_AGE_MAX_S, LAST_KNOWN_GOOD_MAX_AGE_MIN_S,
+};
 
 /// What a login journey is told to do. Ordered by strictness: the greatest wins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
 pub enum Action {
     /// The user proceeds.
     Allow,
@@ -41,6 +46,20 @@ impl Action {
     }
 }
 
+impl From<Action> for &'static str {
+    fn from(action: Action) -> Self {
+        action.as_str()
+    }
+}
+
+impl TryFrom<String> for Action {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, &'static str> {
+        Self::parse(&name).ok_or("expected allow, block or challenge")
+    }
+}
+
 /// The enrich attributes of a row.
 #[derive(Clone)]
 pub struct EnrichPolicy {
@@ -51,8 +70,28 @@ pub struct EnrichPolicy {
     pub timeout_ms: Option<u32>,
     /// What counts when the target does not answer well.
     pub on_unavailable: OnUnavailable,
+    /// Whether claims of before count where the policy lets a login pass without its target.
+    pub last_known_good: Option<LastKnownGood>,
     /// How its answers are verified.
     pub answer: AnswerRules,
+}
+
+/// The wish for claims of before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastKnownGood {
+    /// How old they may be, in seconds: 60 to 2,592,000.
+    pub max_age_s: u32,
+}
+
+impl LastKnownGood {
+    fn read(row: &mut Row) -> Result<Option<Self>, RowProblem> {
+        const NAME: &str = "lastKnownGood.maxAgeSeconds";
+        let Some(mut wish) = row.object("lastKnownGood")? else { return Ok(None) };
+        let range = (LAST_KNOWN_GOOD_MAX_AGE_MIN_S, LAST_KNOWN_GOOD_MAX_AGE_MAX_S);
+        let words = "60 to 2,592,000";
+        let max_age_s = wish.number("maxAgeSeconds", range, NAME, words)?;
+        max_age_s.map(|max_age_s| Some(Self { max_age_s })).ok_or_else(|| expected(NAME, words))
+    }
 }
 
 /// Why there is no answer to judge.
@@ -197,6 +236,7 @@ impl EnrichPolicy {
                 .unwrap_or(100),
             timeout_ms: row.number("timeoutMs", range, "timeoutMs", "200 to 5,000")?,
             on_unavailable: OnUnavailable::read(row)?,
+            last_known_good: LastKnownGood::read(row)?,
             answer: AnswerRules::read(row)?,
         })
     }
@@ -287,6 +327,25 @@ mod tests {
         assert_eq!(policy.on_unavailable.action(Unavailable::Timeout), Action::Challenge);
         assert_eq!(policy.answer.binding, Binding::Required);
         assert_eq!((policy.priority, policy.timeout_ms), (100, None));
+        assert_eq!(policy.last_known_good, None);
+    }
+
+    #[test]
+    fn the_wish_for_claims_of_before_has_an_age() {
+        let read = |wish: Value| {
+            let policy = EnrichPolicy::read(&mut row(&json!({"lastKnownGood": wish})));
+            policy.map(|policy| policy.last_known_good).map_err(|problem| problem.attribute)
+        };
+        for max_age_s in [60, 2_592_000] {
+            let wish = Ok(Some(LastKnownGood { max_age_s }));
+            assert_eq!(read(json!({"maxAgeSeconds": max_age_s})), wish);
+        }
+        for bad in [json!(59), json!(2_592_001), json!("60"), json!(60.5), json!(null)] {
+            let refused = read(json!({"maxAgeSeconds": bad}));
+            assert_eq!(refused, Err("lastKnownGood.maxAgeSeconds"), "{bad}");
+        }
+        assert_eq!(read(json!({})), Err("lastKnownGood.maxAgeSeconds"));
+        assert_eq!(read(json!(true)), Err("lastKnownGood"));
     }
 
     #[test]

@@ -73,6 +73,20 @@ pub enum Call {
     MakeSecret,
     /// Writing the webhook secrets of a row.
     WriteSecrets,
+    /// Taking a request of a login.
+    Take,
+    /// Looking whether a request is decided.
+    LookForDecision,
+    /// Noting a decision.
+    KeepDecision,
+    /// Reading what is remembered of a user.
+    KnownGood,
+    /// Saving a user's claims.
+    SaveGood,
+    /// Marking a user as refused.
+    MarkRefused,
+    /// Marking a user's access as ended.
+    MarkRevoked,
 }
 
 /// What a call is made to.
@@ -86,6 +100,10 @@ pub enum Service {
     Queues,
     /// The table of ingested events.
     Ingested,
+    /// The table of logins.
+    Logins,
+    /// The table of last known good claims.
+    KnownGood,
     /// The signing keys, and the key of the webhook secrets.
     Keys,
     /// A customer's target.
@@ -121,6 +139,10 @@ impl Call {
                 Service::Queues
             }
             Self::Begin | Self::MarkSent => Service::Ingested,
+            Self::Take | Self::LookForDecision | Self::KeepDecision => Service::Logins,
+            Self::KnownGood | Self::SaveGood | Self::MarkRefused | Self::MarkRevoked => {
+                Service::KnownGood
+            }
             Self::Sign | Self::SignWebhook | Self::PublishedKeys | Self::MakeSecret => {
                 Service::Keys
             }
@@ -137,12 +159,19 @@ impl Call {
             | Self::NoteTrouble
             | Self::Breaker
             | Self::WriteBreaker
-            | Self::ForgetBreaker => true,
+            | Self::ForgetBreaker
+            | Self::Take
+            | Self::LookForDecision
+            | Self::KeepDecision
+            | Self::KnownGood
+            | Self::SaveGood
+            | Self::MarkRefused => true,
             Self::Subscriptions
             | Self::Sign
             | Self::SignWebhook
             | Self::MakeSecret
             | Self::FindSecrets
+            | Self::MarkRevoked
             | Self::WriteSecrets
             | Self::Post
             | Self::Record

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use domain::breaker;
 use domain::delivery::{self, Ended, OurFault, Post, Queue, Recorded, Trouble, Unsigned};
+use domain::enrich::last_known_good;
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
 use domain::jose::{Algorithm, Compact, signing_input};
@@ -47,7 +48,7 @@ impl World {
         pause().await;
     }
 
-    fn take_effect<T>(
+    pub(super) fn take_effect<T>(
         &self,
         call: Call,
         effect: impl FnOnce(&mut State) -> T,
@@ -165,6 +166,10 @@ impl delivery::Ports for World {
 
     fn breakers(&self) -> &impl breaker::Ports {
         self
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        self.remembering()
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -242,7 +242,7 @@ fn our_own_template_is_readable() {
     );
     assert_eq!(
         names(stack.tables.iter().map(|it| &it.name).collect()),
-        ["subscriptions", "deliveries"]
+        ["subscriptions", "deliveries", "logins"]
     );
     assert_eq!(names(stack.secrets.iter().map(|it| &it.name).collect()), ["signing-keys"]);
     for id in ["IngestFunction", "DeliveryFunction", "EnrichFunction"] {

@@ -7,14 +7,10 @@ use crate::World;
 
 const ALIAS: &str = "alias/webhook-secrets";
 
-fn context(scope: &str) -> HashMap<String, String> {
-    HashMap::from([("scope".to_owned(), scope.to_owned())])
-}
-
 /// A data key of this context, in the clear and encrypted.
 async fn data_key(world: &World, scope: &str) -> (Blob, Blob) {
     let made = world.kms.generate_data_key().key_id(ALIAS).key_spec(DataKeySpec::Aes256);
-    let made = made.set_encryption_context(Some(context(scope))).send().await.expect("it is made");
+    let made = made.encryption_context("scope", scope).send().await.expect("it is made");
     let arn = world.endpoint.account().kms_key_arn("WebhookSecretsKey");
     assert_eq!(made.key_id(), Some(arn.as_str()));
     (made.plaintext.expect("a data key"), made.ciphertext_blob.expect("encrypted"))
@@ -29,12 +25,12 @@ async fn a85_a_data_key_is_decrypted_under_its_own_context_alone() {
     for key_id in [Some(arn.as_str()), Some("WebhookSecretsKey"), Some(ALIAS), None] {
         let decrypt = world.kms.decrypt().set_key_id(key_id.map(str::to_owned));
         let decrypt = decrypt.ciphertext_blob(blob.clone());
-        let decrypted = decrypt.set_encryption_context(Some(context("PROPERTY#a"))).send().await;
+        let decrypted = decrypt.encryption_context("scope", "PROPERTY#a").send().await;
         assert_eq!(decrypted.expect("it is decrypted").plaintext, Some(plaintext.clone()));
     }
-    for other in [Some(context("PROPERTY#b")), None] {
-        let decrypt = world.kms.decrypt().ciphertext_blob(blob.clone());
-        let decrypted = decrypt.set_encryption_context(other).send().await;
+    let none = world.kms.decrypt().ciphertext_blob(blob);
+    for other in [none.clone().encryption_context("scope", "PROPERTY#b"), none] {
+        let decrypted = other.send().await;
         let error = decrypted.expect_err("another context").into_service_error();
         assert!(error.is_invalid_ciphertext_exception());
     }
@@ -51,7 +47,7 @@ async fn what_is_no_ciphertext_and_a_key_that_is_not_there_are_told_as_aws_tells
     *spoilt.last_mut().expect("octets") ^= 1;
     for bad in [b"".to_vec(), b"nonsense".to_vec(), blob.as_ref()[..20].to_vec(), spoilt] {
         let decrypt = world.kms.decrypt().ciphertext_blob(Blob::new(bad));
-        let decrypted = decrypt.set_encryption_context(Some(context("PROPERTY#a"))).send().await;
+        let decrypted = decrypt.encryption_context("scope", "PROPERTY#a").send().await;
         let error = decrypted.expect_err("no ciphertext").into_service_error();
         assert!(error.is_invalid_ciphertext_exception(), "{error:?}");
     }
@@ -68,7 +64,7 @@ async fn what_was_encrypted_in_one_run_is_decrypted_in_the_next() {
     first.stop().await;
     let second = World::new().await;
     let decrypt = second.kms.decrypt().ciphertext_blob(blob);
-    let decrypted = decrypt.set_encryption_context(Some(context("PROPERTY#a"))).send().await;
+    let decrypted = decrypt.encryption_context("scope", "PROPERTY#a").send().await;
     assert_eq!(decrypted.expect("it is decrypted").plaintext, Some(plaintext));
     second.stop().await;
 }

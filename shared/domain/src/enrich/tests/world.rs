@@ -1,6 +1,9 @@
 //! A world for logins: targets that answer by script, at moments of a clock that stands still until
 //! everybody waits. No runtime: the executor is a loop that moves the clock to the next timer.
 
+mod known_good;
+mod requests;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -14,6 +17,8 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::jose::signing_input;
+use known_good::KnownGood;
+use requests::Requests;
 
 pub(super) const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
 pub(super) const BUDGET_MS: u32 = 1_500;
@@ -61,12 +66,15 @@ pub(super) struct World {
 
 struct State {
     now: Timestamp,
+    dice: u8,
     timers: Vec<(Timestamp, Waker)>,
     rows: Vec<Value>,
     scripts: BTreeMap<String, VecDeque<(u64, Says)>>,
     questions: Vec<Arrived>,
     look_up_ms: u64,
     has_signing_key: bool,
+    requests: Requests,
+    known_good: KnownGood,
 }
 
 pub(super) fn answer(action: &'static str) -> Says {
@@ -84,12 +92,15 @@ impl World {
         };
         let state = State {
             now: T0,
+            dice: 0,
             timers: Vec::new(),
             rows: Vec::new(),
             scripts: BTreeMap::new(),
             questions: Vec::new(),
             look_up_ms: 0,
             has_signing_key: true,
+            requests: Requests::default(),
+            known_good: KnownGood::default(),
         };
         let (state, memory) = (Mutex::new(state), Memory::default());
         Self { state, pair: pair(), other: pair(), settings, memory }
@@ -125,6 +136,10 @@ impl World {
         self.lock().scripts.insert(id.to_owned(), plays.into_iter().collect());
     }
 
+    pub(super) fn unsubscribe_all(&self) {
+        self.lock().rows.clear();
+    }
+
     pub(super) fn slow_look_up(&self, ms: u64) {
         self.lock().look_up_ms = ms;
     }
@@ -136,6 +151,12 @@ impl World {
     pub(super) fn advance_ms(&self, ms: u64) {
         let mut state = self.lock();
         state.now = state.now.plus_ms(ms);
+    }
+
+    /// Waits, to be played.
+    pub(super) async fn wait_ms(&self, ms: u64) {
+        let at = self.now().plus_ms(ms);
+        self.sleep_until(at).await;
     }
 
     /// The questions that have arrived, and forgets them.
@@ -163,10 +184,20 @@ impl World {
         deadline: Option<Timestamp>,
         invocation: Option<Timestamp>,
     ) -> Value {
-        let mut body = json!({"clientId": "c1", "sub": "u1", "requestId": "r1"});
+        let mut body = json!({"clientId": "c1", "sub": "u1"});
         if let Some(deadline) = deadline {
             body["deadline"] = deadline.as_ms().into();
         }
+        let decided = self.asked(&body, invocation).await;
+        decided.unwrap_or_else(|refusal| unreachable!("{refusal:?}"))
+    }
+
+    /// What a request comes to, to be played.
+    pub(super) async fn asked(
+        &self,
+        body: &Value,
+        invocation: Option<Timestamp>,
+    ) -> Result<Value, Refusal> {
         let (body, now) = (body.to_string(), self.now());
         let request = LoginRequest { body: body.as_bytes() };
         let login = request.parse(&self.settings.names, now, [1; 10]).expect("a login");
@@ -176,7 +207,7 @@ impl World {
             memory: &self.memory,
             ports: self,
         };
-        serde_json::to_value(run(&login, execution).await).expect("JSON")
+        run(&login, execution).await.map(|decision| serde_json::to_value(decision).expect("JSON"))
     }
 
     /// Runs work to its end, moving the clock on whenever all of it waits.
@@ -251,7 +282,9 @@ impl Ports for World {
     }
 
     fn dice(&self) -> [u8; 10] {
-        [7; 10]
+        let mut state = self.lock();
+        state.dice = state.dice.wrapping_add(1);
+        [state.dice; 10]
     }
 
     async fn subscriptions(
@@ -348,5 +381,13 @@ impl Ports for World {
         _deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         Err(NoKeySet)
+    }
+
+    fn once(&self) -> &impl once::Ports {
+        self
+    }
+
+    fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
+        self.lock().known_good.is_on.then_some(self)
     }
 }
