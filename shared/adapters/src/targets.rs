@@ -41,8 +41,8 @@ pub struct Targets {
     client: Arc<Client>,
 }
 
-/// A document as it was served.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A document as it was served. No `Debug`: nobody knows what is in it.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Document {
     /// `Content-Type`, where it has one.
     pub content_type: Option<String>,

@@ -23,8 +23,6 @@
 mod key;
 pub mod memory;
 mod ports;
-#[cfg(test)]
-mod tests;
 
 use serde::{Deserialize, Serialize};
 
@@ -386,3 +384,6 @@ fn drain_rate(age_ms: u64) -> usize {
     let minutes = usize::try_from(age_ms / MINUTE_MS).unwrap_or(usize::MAX).min(16);
     (DRAIN_RELEASE_START << minutes).min(DRAIN_RELEASE_MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,8 +23,6 @@ mod receipt;
 mod request;
 mod retries;
 mod target;
-#[cfg(test)]
-mod tests;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -319,3 +317,6 @@ impl LoginTime {
         self.deadline(budget_ms).max(grace)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,9 +3,11 @@
 //! Rows are read by an exact reader: an attribute that would narrow what is sent and that cannot
 //! be honoured makes the whole row unreadable. Sending less is a log line; sending more is a leak.
 
+mod answer_rules;
 mod enrich;
 mod fields;
 mod filter;
+mod retry;
 mod row;
 mod secrets;
 
@@ -17,18 +19,14 @@ use crate::event::Event;
 use crate::event_type::{Category, EventType, EventTypeNames};
 use crate::id::SubscriptionId;
 use crate::jose::Algorithm;
-use crate::limits::{
-    ATTEMPT_TIMEOUT_DEFAULT_MS, ATTEMPT_TIMEOUT_MAX_MS, ATTEMPT_TIMEOUT_MIN_MS,
-    ENDPOINT_URL_BYTES_MAX,
-};
+use crate::limits::ENDPOINT_URL_BYTES_MAX;
 use crate::scope::Scope;
 
-pub use self::enrich::{
-    Action, AnswerRules, Binding, EnrichPolicy, KeySource, LastKnownGood, OnUnavailable,
-    Unavailable,
-};
+pub use self::enrich::{Action, EnrichPolicy, LastKnownGood, OnUnavailable, Unavailable};
+pub use answer_rules::{AnswerRules, Binding, KeySource};
 pub use fields::Fields;
 pub use filter::{Filter, Mismatch};
+pub use retry::RetryPolicy;
 pub use row::RowProblem;
 use row::{Row, expected};
 pub use secrets::{SealedSecret, SecretOwner, WebhookSecrets};
@@ -82,15 +80,6 @@ impl Format {
         let Some(value) = value else { return Some(Self::Set) };
         FORMATS.iter().find(|(name, _)| value == name).map(|(_, format)| *format)
     }
-}
-
-/// A subscription's own limits for its deliveries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RetryPolicy {
-    /// One attempt, in milliseconds.
-    pub timeout_ms: u32,
-    /// Attempts in all, where the subscription wants fewer than the schedule gives.
-    pub attempts_max: Option<u32>,
 }
 
 /// All subscriptions of a scope, as last read.
@@ -193,7 +182,7 @@ impl Subscription {
             Category::Enrich => Some(EnrichPolicy::read(&mut row)?),
             Category::UserDataChange | Category::TransactionalEmail => None,
         };
-        let retry = read_retry(&mut row)?;
+        let retry = RetryPolicy::read(&mut row)?;
         let is_troubled = row.take("troubledAt").is_some();
         Ok(Self {
             id,
@@ -295,14 +284,6 @@ fn read_format(row: &mut Row, category: Category) -> Result<Format, RowProblem> 
         Category::UserDataChange | Category::TransactionalEmail => &FORMATS[..],
     };
     Ok(row.one_of("format", known)?.unwrap_or(Format::Set))
-}
-
-fn read_retry(row: &mut Row) -> Result<RetryPolicy, RowProblem> {
-    let mut retry = row.object("retry")?.unwrap_or_default();
-    let range = (ATTEMPT_TIMEOUT_MIN_MS, ATTEMPT_TIMEOUT_MAX_MS);
-    let timeout_ms = retry.number("timeoutMs", range, "retry.timeoutMs", "500 to 15,000")?;
-    let attempts_max = retry.number("attemptsMax", (1, 12), "retry.attemptsMax", "1 to 12")?;
-    Ok(RetryPolicy { timeout_ms: timeout_ms.unwrap_or(ATTEMPT_TIMEOUT_DEFAULT_MS), attempts_max })
 }
 
 #[cfg(test)]

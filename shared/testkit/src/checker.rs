@@ -9,8 +9,6 @@
 //! spirit of Jepsen's total-queue.
 
 mod history;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -252,3 +250,6 @@ impl History {
         !is_held && !is_redriven && at_ms > late_from_ms
     }
 }
+
+#[cfg(test)]
+mod tests;

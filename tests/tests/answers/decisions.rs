@@ -200,6 +200,7 @@ async fn a55_to_a78_what_does_not_verify_is_a_block_whatever_the_policy_says() {
             let mut outside = Outside::of(target, &keys, Action::Allow);
             outside.content_type = Some("text/html");
             is_blocked(&outside.decide().await, "content_type");
+            let mut outside = Outside::of(target, &keys, Action::Allow);
             outside.body = None;
             is_blocked(&outside.decide().await, "too_large");
         }

@@ -91,5 +91,5 @@ async fn a_reply_has_the_body_of_its_script() {
     let url = GuardedUrl::judge(&receiver.url("/keys"), POLICY).expect("a loopback URL");
     let fetched = targets.fetch(&url, Deadline::at(clock::now().plus_ms(20_000))).await;
     let document = Document { content_type: None, body: br#"{"keys":[]}"#.to_vec() };
-    assert_eq!(fetched, Ok(document));
+    assert!(fetched == Ok(document));
 }

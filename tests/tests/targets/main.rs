@@ -278,9 +278,10 @@ async fn a_document_is_fetched_only_with_200() {
     let targets = Targets::new(LOOPBACK).expect("a client");
     let good = Evil::start(http("200 OK", "content-type: text/x\r\n", "{}"), Then::Close).await;
     let document = Document { content_type: Some("text/x".to_owned()), body: b"{}".to_vec() };
-    assert_eq!(targets.fetch(&good.url(), within_ms(10_000)).await, Ok(document));
+    assert!(targets.fetch(&good.url(), within_ms(10_000)).await == Ok(document));
     for status in ["204 No Content", "302 Found", "404 Not Found", "500 Error"] {
         let bad = Evil::start(http(status, "", ""), Then::Close).await;
-        assert_eq!(targets.fetch(&bad.url(), within_ms(10_000)).await, Err(NotFetched), "{status}");
+        let fetched = targets.fetch(&bad.url(), within_ms(10_000)).await;
+        assert!(fetched == Err(NotFetched), "{status}");
     }
 }

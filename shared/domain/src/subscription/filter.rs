@@ -17,7 +17,7 @@ use crate::limits::{FIELD_PATH_BYTES_MAX, FILTER_CLAUSES_MAX, FILTER_VALUES_MAX}
 
 /// `{"changedAttributes":["email"],"match":[{"attribute":"country","anyOf":["DE","AT"]}]}`. All
 /// clauses must hold; without any, everything does.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Filter {
     /// Of these, one at least has changed: it, or something beneath it. None: whatever has changed.
     changed: Vec<String>,
@@ -26,7 +26,7 @@ pub struct Filter {
 }
 
 /// An end-user attribute has one of some values.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 struct Clause {
     /// A path with dots, from `data` or from `data.user`.
     attribute: String,
