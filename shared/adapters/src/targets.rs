@@ -116,7 +116,8 @@ impl Targets {
     ) -> Result<Document, NotFetched> {
         let headers = own_headers("application/jwk-set+json, application/json");
         let message = Message { method: Method::GET, headers, body: Bytes::new() };
-        let whole = async { read(self.client.send(url, message, Connection::Kept).await?).await };
+        // Fetched so seldom that a kept connection would mostly turn out to be dead.
+        let whole = async { read(self.client.send(url, message, Connection::Fresh).await?).await };
         match within(deadline, whole).await {
             Some(Ok(Reply { status, content_type, body: Some(body) }))
                 if holds_document(status) =>

@@ -137,14 +137,17 @@ pub fn check(history: &History) -> BTreeSet<Lie> {
 
 impl History {
     /// The deliveries that must have been made or given up: of every accepted event to everybody
-    /// who was subscribed from before it was accepted until after it was surely matched.
+    /// who was subscribed from before it was first posted until after it was surely matched. It may
+    /// be matched before it is accepted: a producer that has not heard the answer posts again, and
+    /// is told that the event has been taken.
     fn owed(&self) -> Vec<Pair> {
         let matched_at_ms = self.calm_at_ms.saturating_add(MATCHED_AFTER_MS);
         let mut owed = Vec::new();
-        for (event, at_ms) in &self.accepted {
+        for (event, accepted_ms) in &self.accepted {
+            let posted_ms = self.submitted.get(event).unwrap_or(accepted_ms);
             for (subscription, intervals) in &self.subscribed {
                 let is_owed = spans(intervals).iter().any(|(from_ms, until_ms)| {
-                    let is_known = from_ms.saturating_add(STALENESS_MAX_MS) <= *at_ms;
+                    let is_known = from_ms.saturating_add(STALENESS_MAX_MS) <= *posted_ms;
                     (*from_ms == 0 || is_known) && *until_ms > matched_at_ms
                 });
                 let pair = Pair { event: event.clone(), subscription: subscription.clone() };
@@ -155,7 +158,7 @@ impl History {
     }
 
     fn knows(&self, pair: &Pair) -> bool {
-        self.submitted.contains(&pair.event) && self.subscribed.contains_key(&pair.subscription)
+        self.submitted.contains_key(&pair.event) && self.subscribed.contains_key(&pair.subscription)
     }
 
     /// Whether somebody was subscribed to what was posted, there and then.

@@ -268,7 +268,8 @@ impl Story {
         let queued = self.queued().await;
         let accepted = self.accepted.lock().expect("no panic while noting").clone();
         let history = History {
-            submitted: self.plan.all_events(),
+            // Nobody subscribes while the story goes on, so nobody asks when.
+            submitted: self.plan.all_events().into_iter().map(|event| (event, 0)).collect(),
             accepted,
             subscribed,
             posts: self.targets.posts(),

@@ -9,8 +9,8 @@ use domain::scope::Scope;
 /// What a run has left behind. Times are epoch milliseconds of the world's own clock.
 #[derive(Clone, Debug, Default)]
 pub struct History {
-    /// Events that were posted, whatever they were answered.
-    pub submitted: BTreeSet<String>,
+    /// Events that were posted, whatever they were answered, and when first.
+    pub submitted: BTreeMap<String, u64>,
     /// Events that were answered 202, and when.
     pub accepted: BTreeMap<String, u64>,
     /// Who was subscribed when, and where to. Every subscription matches every event.

@@ -22,7 +22,7 @@ fn honest() -> History {
     let endpoint = "https://s1.example.com/".to_owned();
     let always = Interval { endpoint, from_ms: 0, until_ms: u64::MAX };
     History {
-        submitted: ["e1".to_owned()].into(),
+        submitted: [("e1".to_owned(), DAY_MS - 50)].into(),
         accepted: [("e1".to_owned(), DAY_MS)].into(),
         subscribed: [("s1".to_owned(), vec![always])].into(),
         posts: vec![post("e1", DAY_MS + 100, 1, false), post("e1", DAY_MS + 30_100, 2, true)],
@@ -35,7 +35,7 @@ fn honest() -> History {
 /// A day later another one, delivered at its second attempt, too.
 fn honest_twice() -> History {
     let mut history = honest();
-    history.submitted.insert("e2".to_owned());
+    history.submitted.insert("e2".to_owned(), DAY_MS * 2);
     history.accepted.insert("e2".to_owned(), DAY_MS * 2);
     history.posts.push(post("e2", DAY_MS * 2 + 100, 1, false));
     history.posts.push(post("e2", DAY_MS * 2 + 30_100, 2, true));
@@ -56,13 +56,31 @@ fn an_honest_history_holds() {
         history.dead.push(dead("e1", "http_410"));
     };
     assert_eq!(found(given_up), []);
-    assert_eq!(found(|history| history.submitted = ["e1", "e2"].map(str::to_owned).into()), []);
+    let posted_and_refused = |history: &mut History| {
+        history.submitted.insert("e2".to_owned(), DAY_MS);
+    };
+    assert_eq!(found(posted_and_refused), []);
 }
 
 #[test]
 fn a_lost_event_is_found() {
     assert_eq!(found(|history| history.posts.truncate(1)), [Lie::Lost(pair("e1"))]);
     assert_eq!(found(|history| history.posts.clear()), [Lie::Lost(pair("e1"))]);
+}
+
+#[test]
+fn an_event_that_was_posted_before_somebody_subscribed_is_not_owed_to_them() {
+    let subscribed_since = |from_ms| {
+        move |history: &mut History| {
+            history.posts.clear();
+            // Posted first an hour before it was accepted: its producer had not heard the answer.
+            history.submitted.insert("e1".to_owned(), DAY_MS - 3_600_000);
+            let intervals = history.subscribed.get_mut("s1").expect("subscribed");
+            intervals[0].from_ms = from_ms;
+        }
+    };
+    assert_eq!(found(subscribed_since(DAY_MS - 1_800_000)), []);
+    assert_eq!(found(subscribed_since(DAY_MS - 7_200_000)), [Lie::Lost(pair("e1"))]);
 }
 
 #[test]

@@ -147,8 +147,9 @@ impl<'a> Simulation<'a> {
 
     fn ingest(&mut self) -> Option<Task<'a>> {
         let events = self.plan.arrival_at(self.world.now())?;
+        let now_ms = self.world.now().as_ms();
         for event in &events {
-            self.run.history.submitted.insert(event.clone());
+            self.run.history.submitted.entry(event.clone()).or_insert(now_ms);
         }
         let body = plan::request_body(&events);
         let (world, posted) = (self.world, events.clone());
