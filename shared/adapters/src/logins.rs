@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use domain::enrich::Decision;
-use domain::enrich::once::{Asking, Entry, Ports, Taken, Turn};
+use domain::enrich::once::{Asking, Entry, Kept, Ports, Taken, Turn};
 use domain::time::{Deadline, Timestamp};
 
 use crate::aws::sentence;
@@ -98,7 +98,7 @@ impl LoginsTable {
         asking: &Asking,
         decision: &Decision,
         until: Timestamp,
-    ) -> Result<(), Failed> {
+    ) -> Result<Kept, Failed> {
         let text = serde_json::to_string(decision)
             .map_err(|_| Failed("the decision cannot be written".to_owned()))?;
         let update = self
@@ -119,10 +119,7 @@ impl LoginsTable {
             .await;
         let is_ours = held(update, UpdateItemError::is_conditional_check_failed_exception)
             .map_err(|error| Failed(sentence(&error)))?;
-        if is_ours {
-            return Ok(());
-        }
-        Err(Failed("another has taken the request meanwhile".to_owned()))
+        Ok(if is_ours { Kept::Kept } else { Kept::Lost })
     }
 }
 
@@ -155,16 +152,24 @@ impl Ports for LoginsTable {
         }
     }
 
-    async fn keep(&self, asking: &Asking, decision: &Decision, until: Timestamp, by: Deadline) {
-        if let Err(Failed(error)) =
-            in_time(by, Box::pin(self.try_keep(asking, decision, until))).await
-        {
-            let decision_id = &decision.decision_id;
-            tracing::error!(
-                decision_id,
-                error,
-                "a decision was not noted; asked about again, the login is decided anew"
-            );
+    async fn keep(
+        &self,
+        asking: &Asking,
+        decision: &Decision,
+        until: Timestamp,
+        by: Deadline,
+    ) -> Kept {
+        let decision_id = &decision.decision_id;
+        match in_time(by, Box::pin(self.try_keep(asking, decision, until))).await {
+            Ok(kept) => kept,
+            Err(Failed(error)) => {
+                tracing::error!(
+                    decision_id,
+                    error,
+                    "a decision was not noted; asked about again, the login is decided anew"
+                );
+                Kept::Unknown
+            }
         }
     }
 }
@@ -185,7 +190,7 @@ fn expiry_s(until: Timestamp) -> u64 {
 fn read(item: &HashMap<String, AttributeValue>) -> Option<Entry> {
     let fields = Fields(item);
     let decision = match fields.str("decision") {
-        Some(text) => Some(serde_json::from_str(text).ok()?),
+        Some(text) => Some(Decision::read(text)?),
         None => None,
     };
     let turn = Turn {

@@ -274,11 +274,13 @@ impl<'a> Simulation<'a> {
     /// How often work is cut off here: more often where it seldom comes.
     fn crashes_per_mille(&self, (work, at): (Work, Await)) -> u32 {
         let (Await::Before(call) | Await::After(call)) = at;
-        let is_seldom = matches!(
-            call,
-            Call::Disable | Call::SendPortions | Call::SetAside | Call::ForgetBreaker
-        );
-        let times = if is_seldom || work == Work::Redrive { 15 } else { 1 };
+        let times = match call {
+            // A day after the trouble, when nothing else is cut off any more.
+            Call::ForgetBreaker => return self.plan.crashes_at_forgetting_per_mille,
+            Call::Disable | Call::SendPortions | Call::SetAside => 15,
+            _ if work == Work::Redrive => 15,
+            _ => 1,
+        };
         self.plan.crashes_per_mille * times
     }
 

@@ -7,8 +7,8 @@
 //!
 //! The event names no login, and each of Cognito's tries is another invocation to Lambda. So the
 //! request ID is made of what the event says and of the quarter of a minute in which we hear it: a
-//! try that is repeated keeps its ID (unless the quarter ends just then, which costs a second
-//! question and nothing else), and the same user's next login soon has another. Two logins of a
+//! try that is repeated keeps its ID, unless the quarter ends between the two: with tries five seconds
+//! apart one in three is asked anew. The same user's next login soon has another. Two logins of a
 //! user that say the same within the same quarter are one question, and get the answer to it. An
 //! application that wants them apart says something of its own in `clientMetadata`.
 

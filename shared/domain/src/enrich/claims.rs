@@ -86,6 +86,12 @@ pub(super) fn read_text(json: &str) -> Option<Claims> {
     read(raw).ok()
 }
 
+/// Whether every one of these may be in a token. How many they are does not count: they may be
+/// several targets'.
+pub(super) fn are_allowed(claims: &Claims) -> bool {
+    claims.keys().all(|name| is_name(name) && !is_reserved(name))
+}
+
 /// `[A-Za-z][A-Za-z0-9_:/.-]{0,127}`
 fn is_name(name: &str) -> bool {
     let is_rest = |byte: u8| byte.is_ascii_alphanumeric() || b"_:/.-".contains(&byte);

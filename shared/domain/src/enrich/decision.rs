@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Claims;
 use super::receipt::{self, TargetReport};
 use super::target::{Heard, Voice, WITHOUT_KNOWING};
+use super::{Claims, claims};
 use crate::subscription::Action;
 
 /// The answer to the login journey, as it goes over the wire, and its receipt: what a support
@@ -42,6 +42,14 @@ fn is_not(flag: &bool) -> bool {
 }
 
 impl Decision {
+    /// Reads a stored decision. Whoever can write the table cannot put a claim into a token that no
+    /// target could.
+    #[must_use]
+    pub fn read(text: &str) -> Option<Self> {
+        let decision: Self = serde_json::from_str(text).ok()?;
+        claims::are_allowed(&decision.custom_claims).then_some(decision)
+    }
+
     /// Nobody could be asked, because the table could not be read.
     pub(super) fn without_subscriptions(decision_id: String, elapsed_ms: u64) -> Self {
         let why = "the subscriptions could not be read in time";

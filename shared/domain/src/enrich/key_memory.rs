@@ -80,8 +80,9 @@ impl KeyMemory {
             (true, false) => KeyStep::GiveUp,
             (false, true) => {
                 // A host that hangs must not cost a login its time.
-                let patience = Deadline::at(now.plus_ms(KEY_SET_PATIENCE_MS));
-                KeyStep::Fetch(deadline.earlier(patience))
+                // And what is left of it must do for the answer.
+                let patience_ms = KEY_SET_PATIENCE_MS.min(deadline.left_ms(now) / 2);
+                KeyStep::Fetch(Deadline::at(now.plus_ms(patience_ms)))
             }
             (false, false) => KeyStep::Fetch(deadline),
         }

@@ -53,14 +53,35 @@ pub trait Ports: Sync {
     ) -> impl Future<Output = Option<Decision>> + Send;
 
     /// Notes the decision of a request, to be answered again until this moment, if the request is
-    /// still its own. What cannot be done by the deadline is left undone.
+    /// still its own.
     fn keep(
         &self,
         asking: &Asking,
         decision: &Decision,
         until: Timestamp,
         by: Deadline,
-    ) -> impl Future<Output = ()> + Send;
+    ) -> impl Future<Output = Kept> + Send;
+}
+
+/// What became of a decision that was to be noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// It is noted.
+    Kept,
+    /// The request is another's.
+    Lost,
+    /// The table did not say by the deadline.
+    Unknown,
+}
+
+/// Whose a request is, as far as its decider knows.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    Ours,
+    /// The table did not say: it may have heard us all the same.
+    Unknown,
+    /// There was no time to ask.
+    Unasked,
 }
 
 /// A login that is asked about under an ID of its caller's.
@@ -191,15 +212,15 @@ pub(super) async fn run(
     let until = ends.moment().plus_ms(ENRICH_KEEP_GRACE_MS);
     let turn = Turn { owner: case.decision_id.clone(), until };
     let mut has_waited = false;
-    let is_mine = loop {
+    let whose = loop {
         let now = ports.now();
-        let taken = match take_by(ends, now) {
-            Some(by) => once.take(&asking, &turn, now, by).await,
-            None => Taken::Unknown,
+        let (taken, unheard) = match take_by(ends, now) {
+            Some(by) => (once.take(&asking, &turn, now, by).await, Whose::Unknown),
+            None => (Taken::Unknown, Whose::Unasked),
         };
         match taken {
-            Taken::Mine => break true,
-            Taken::Unknown if !has_waited => break false,
+            Taken::Mine => break Whose::Ours,
+            Taken::Unknown if !has_waited => break unheard,
             Taken::Unknown => return Ok(case.undecided(ports.now())),
             Taken::AnotherLogin => return Err(Refusal::AnotherLogin),
             Taken::Decided(decision) => return Ok(decision.again()),
@@ -214,14 +235,30 @@ pub(super) async fn run(
     };
     let (decision, learnt) = case.decide(execution).await;
     let now = ports.now();
+    let by = match whose {
+        Whose::Ours => Some(keep_by(ends, now)),
+        Whose::Unknown => Some(Deadline::at(now.plus_ms(ENRICH_KEEP_GRACE_MS))),
+        Whose::Unasked => None,
+    };
     let keep = async {
-        if is_mine {
-            let until = now.plus_ms(ENRICH_REPEAT_MS);
-            once.keep(&asking, &decision, until, keep_by(ends, now)).await;
+        match by {
+            Some(by) => once.keep(&asking, &decision, now.plus_ms(ENRICH_REPEAT_MS), by).await,
+            None => Kept::Unknown,
         }
     };
-    join(keep, learnt.tell(case, execution)).await;
-    Ok(decision)
+    let (kept, ()) = join(keep, learnt.tell(case, execution)).await;
+    match (whose, kept) {
+        // Its turn ended before it had decided, and another asks in its place: of two answers to one
+        // request only one may be given.
+        (Whose::Ours, Kept::Lost) => {
+            let by = Deadline::at(ports.now().plus_ms(ENRICH_KEEP_GRACE_MS));
+            let other = once.decided(&asking, by).await;
+            Ok(other.map_or_else(|| case.undecided(ports.now()), Decision::again))
+        }
+        (Whose::Ours, Kept::Kept | Kept::Unknown) | (Whose::Unknown | Whose::Unasked, _) => {
+            Ok(decision)
+        }
+    }
 }
 
 /// Until when a login waits to hear whose request it is; `None` when it has no time to.

@@ -4,7 +4,7 @@
 //! the ports.
 
 use domain::enrich::Decision;
-use domain::enrich::once::{Asking, Ports, Taken, Turn};
+use domain::enrich::once::{Asking, Kept, Ports, Taken, Turn};
 use domain::limits::ENRICH_REPEAT_MS;
 use domain::time::{Deadline, Timestamp};
 use futures_util::future::join;
@@ -78,9 +78,9 @@ async fn is_mine(subject: &impl Subject, asking: &Asking, owner: &str, now: Time
     matches!(take(subject, asking, owner, now).await, Taken::Mine)
 }
 
-async fn keep(subject: &impl Subject, owner: &str, now: Timestamp) {
+async fn keep(subject: &impl Subject, owner: &str, now: Timestamp) -> Kept {
     let until = now.plus_ms(ENRICH_REPEAT_MS);
-    subject.ports().keep(&asking(), &decision(owner), until, BY).await;
+    subject.ports().keep(&asking(), &decision(owner), until, BY).await
 }
 
 /// The ID of the decision that is known; none when there is none.
@@ -114,7 +114,7 @@ pub async fn a_request_is_taken_by_one_until_the_end_of_its_turn(subject: &impl 
 pub async fn a_decision_is_known_whole_until_its_time(subject: &impl Subject) {
     assert!(is_mine(subject, &asking(), "d1", T0).await);
     let decided_at = T0.plus_ms(300);
-    keep(subject, "d1", decided_at).await;
+    assert_eq!(keep(subject, "d1", decided_at).await, Kept::Kept);
     let until = decided_at.plus_ms(ENRICH_REPEAT_MS);
     for now in [decided_at, until.minus_ms(1)] {
         let Taken::Decided(known) = take(subject, &asking(), "d2", now).await else {
@@ -133,7 +133,7 @@ pub async fn whoever_waits_hears_what_was_decided(subject: &impl Subject) {
     assert!(in_vain.is_none());
     let asking = asking();
     let waits = subject.ports().decided(&asking, BY);
-    let (heard, ()) = join(waits, keep(subject, "d1", T0)).await;
+    let (heard, _) = join(waits, keep(subject, "d1", T0)).await;
     assert_eq!(heard.as_ref().map(text), Some(text(&decision("d1"))));
     let other = Asking::of(&login_event("c1", "r1", "192.0.2.2"));
     assert!(subject.ports().decided(&other, subject.soon()).await.is_none(), "of another login");
@@ -141,13 +141,13 @@ pub async fn whoever_waits_hears_what_was_decided(subject: &impl Subject) {
 
 /// Whoever was thought to have crashed and comes back does not decide for those who took its place.
 pub async fn an_owner_that_has_lost_its_turn_changes_nothing(subject: &impl Subject) {
-    keep(subject, "nobody", T0).await;
+    assert_eq!(keep(subject, "nobody", T0).await, Kept::Lost);
     assert!(is_mine(subject, &asking(), "d1", T0).await, "nothing is made of nothing");
     let later = T0.plus_ms(TURN_MS);
     assert!(is_mine(subject, &asking(), "d2", later).await);
-    keep(subject, "d1", later).await;
+    assert_eq!(keep(subject, "d1", later).await, Kept::Lost);
     assert_eq!(decided(subject, later).await, None);
-    keep(subject, "d2", later).await;
+    assert_eq!(keep(subject, "d2", later).await, Kept::Kept);
     assert_eq!(decided(subject, later).await.as_deref(), Some("d2"));
     keep(subject, "d1", later).await;
     assert_eq!(decided(subject, later).await.as_deref(), Some("d2"));

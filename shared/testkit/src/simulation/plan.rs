@@ -32,6 +32,8 @@ pub(super) struct Plan {
     subscribed: BTreeMap<String, Vec<Interval>>,
     pub(super) faults_per_mille: u32,
     pub(super) crashes_per_mille: u32,
+    /// Goes on when all else has come to rest.
+    pub(super) crashes_at_forgetting_per_mille: u32,
     pub(super) repeats_per_mille: u32,
     pub(super) sleeps_per_mille: u32,
     pub(super) lag_ms: u64,
@@ -129,6 +131,7 @@ impl Plan {
             targets,
             faults_per_mille: faults,
             crashes_per_mille: crashes,
+            crashes_at_forgetting_per_mille: crashes * 15,
             repeats_per_mille: repeats,
             sleeps_per_mille: sleeps,
             lag_ms,

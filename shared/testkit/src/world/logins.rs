@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use domain::enrich::Decision;
-use domain::enrich::once::{Asking, Entry, Ports, Taken, Turn};
+use domain::enrich::once::{Asking, Entry, Kept, Ports, Taken, Turn};
 use domain::time::{Deadline, Timestamp};
 
 use super::faults::Call;
@@ -32,10 +32,15 @@ impl Ports for World {
         }
     }
 
-    async fn keep(&self, asking: &Asking, decision: &Decision, until: Timestamp, _: Deadline) {
+    async fn keep(
+        &self,
+        asking: &Asking,
+        decision: &Decision,
+        until: Timestamp,
+        _: Deadline,
+    ) -> Kept {
         let keep = |state: &mut State| state.logins.keep(asking, decision, until);
-        // Whoever hears of a failure can do nothing about it.
-        let _heard = self.call(Call::KeepDecision, keep).await;
+        self.call(Call::KeepDecision, keep).await.unwrap_or(Kept::Unknown)
     }
 }
 
@@ -52,11 +57,12 @@ impl Logins {
         Taken::Mine
     }
 
-    fn keep(&mut self, asking: &Asking, decision: &Decision, until: Timestamp) {
+    fn keep(&mut self, asking: &Asking, decision: &Decision, until: Timestamp) -> Kept {
         let entry = self.0.get_mut(&asking.key());
-        if let Some(entry) = entry.filter(|entry| entry.turn.owner == decision.decision_id) {
-            entry.turn.until = until;
-            entry.decision = Some(decision.clone());
-        }
+        let entry = entry.filter(|entry| entry.turn.owner == decision.decision_id);
+        let Some(entry) = entry else { return Kept::Lost };
+        entry.turn.until = until;
+        entry.decision = Some(decision.clone());
+        Kept::Kept
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{State, World};
-use crate::enrich::once::{self, Asking, Entry, Taken, Turn};
+use crate::enrich::once::{self, Asking, Entry, Kept, Taken, Turn};
 use crate::enrich::{Decision, Ports as _};
 use crate::time::{Deadline, Timestamp};
 
@@ -18,6 +18,7 @@ pub(super) struct Requests {
     slow_ms: u64,
     is_down: bool,
     forgets: bool,
+    loses_replies: bool,
 }
 
 impl World {
@@ -31,9 +32,22 @@ impl World {
         self.lock().requests.is_down = is_down;
     }
 
+    /// The table does what it is asked for, and nobody hears of it.
+    pub(in super::super) fn lose_replies(&self, lose: bool) {
+        self.lock().requests.loses_replies = lose;
+    }
+
     /// Nobody's decision is noted, as if its owner had crashed before.
     pub(in super::super) fn owners_crash(&self, crash: bool) {
         self.lock().requests.forgets = crash;
+    }
+
+    /// Another takes every request there is, and decides it so, where it does.
+    pub(in super::super) fn displace_owners(&self, decision: Option<&Decision>) {
+        for entry in self.lock().requests.entries.values_mut() {
+            "another".clone_into(&mut entry.turn.owner);
+            entry.decision = decision.cloned();
+        }
     }
 
     /// How often somebody wanted a request for himself, since this was last asked.
@@ -55,7 +69,9 @@ impl World {
             return None;
         }
         self.sleep_until(done_at.min(by.moment())).await;
-        (done_at <= by.moment()).then(|| effect(&mut self.lock()))
+        let mut state = self.lock();
+        let done = (done_at <= by.moment()).then(|| effect(&mut state));
+        done.filter(|_| !state.requests.loses_replies)
     }
 }
 
@@ -92,17 +108,24 @@ impl once::Ports for World {
         }
     }
 
-    async fn keep(&self, asking: &Asking, decision: &Decision, until: Timestamp, by: Deadline) {
+    async fn keep(
+        &self,
+        asking: &Asking,
+        decision: &Decision,
+        until: Timestamp,
+        by: Deadline,
+    ) -> Kept {
         let keep = |state: &mut State| {
             let forgets = state.requests.forgets;
             let entry = state.requests.entries.get_mut(&asking.key());
-            if let Some(entry) = entry.filter(|entry| entry.turn.owner == decision.decision_id)
-                && !forgets
-            {
+            let entry = entry.filter(|entry| entry.turn.owner == decision.decision_id);
+            let Some(entry) = entry else { return Kept::Lost };
+            if !forgets {
                 entry.turn.until = until;
                 entry.decision = Some(decision.clone());
             }
+            Kept::Kept
         };
-        self.table_call(by, keep).await;
+        self.table_call(by, keep).await.unwrap_or(Kept::Unknown)
     }
 }
