@@ -8,6 +8,7 @@ use adapters::http_api::{HttpRequest, response};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::breaker::Change;
 use domain::enrich::{self, Decision, Execution, LoginRequest, Memory, Ports, Settings};
+use domain::id::EventId;
 use domain::ingest::Refusal;
 use domain::time::invocation_deadline;
 use http::Method;
@@ -59,7 +60,7 @@ pub async fn handle(
         }
         Shape::Cognito => cognito(&event.payload, execution).await.map(Reply::Cognito),
         Shape::Direct => {
-            let reply = match decide(payload.as_bytes(), execution).await {
+            let reply = match decide(payload.as_bytes(), None, execution).await {
                 Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
                 Err(refusal) => answer::problem_of(&refusal),
             };
@@ -72,7 +73,7 @@ async fn route(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> H
     match (request.path.as_str(), &request.method) {
         ("/v1/enrich/login", &Method::POST) => {
             let decided = match checked_body(request) {
-                Ok(body) => decide(body, execution).await,
+                Ok(body) => decide(body, None, execution).await,
                 Err(refusal) => Err(refusal),
             };
             match decided {
@@ -105,7 +106,7 @@ fn checked_body(request: &HttpRequest) -> Result<&[u8], Refusal> {
 async fn entra(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> HttpAnswer {
     let asked = checked_body(request).and_then(|body| entra::login(body, execution.ports.now()));
     let decided = match asked.inspect_err(log_question) {
-        Ok(login) => decide(login.as_bytes(), execution).await,
+        Ok(login) => decide(login.as_bytes(), None, execution).await,
         Err(refusal) => Err(refusal),
     };
     match decided {
@@ -122,7 +123,7 @@ async fn cognito(
     execution: Execution<'_, impl Ports>,
 ) -> Result<Box<RawValue>, NoTokens> {
     let trigger = Trigger::parse(event, execution.ports.now()).inspect_err(log_question)?;
-    let decision = decide(trigger.login().as_bytes(), execution).await?;
+    let decision = decide(trigger.login().as_bytes(), Some(trigger.name()), execution).await?;
     let answer = Admitted::of(&decision).and_then(|admitted| trigger.answer(admitted));
     answer.map_err(|why| {
         log_not_admitted(&why, &decision);
@@ -130,10 +131,15 @@ async fn cognito(
     })
 }
 
-async fn decide(body: &[u8], execution: Execution<'_, impl Ports>) -> Result<Decision, Refusal> {
+async fn decide(
+    body: &[u8],
+    name: Option<&EventId>,
+    execution: Execution<'_, impl Ports>,
+) -> Result<Decision, Refusal> {
     let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
-    let login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
+    let mut login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
+    login.name = name.cloned().or(login.name);
     let decided = enrich::run(&login, execution).await;
     let decision = decided.inspect_err(|_| tracing::info!("a request ID is another login's"))?;
     log(&decision);
@@ -146,7 +152,8 @@ fn log_question(refusal: &Refusal) {
     tracing::warn!(problem, "a platform's question about a login cannot be used");
 }
 
-/// A login that is decided, and cannot be told to the platform as it was.
+/// A login that is decided, and cannot be told to the platform as it was. The claim that is named is
+/// one that the platform keeps for itself.
 fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
     let claim = match why {
         // The decision's own line has said it.

@@ -61,7 +61,8 @@ impl Shape {
 struct Login<'a> {
     client_id: &'a str,
     sub: &'a str,
-    request_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
     /// Epoch milliseconds: when the platform stops waiting.
     deadline: u64,
     data: LoginData<'a>,

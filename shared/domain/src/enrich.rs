@@ -31,7 +31,7 @@ use crate::egress::{EgressPolicy, GuardedUrl};
 use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
-use crate::ingest::{GivenBy, Refusal};
+use crate::ingest::Refusal;
 use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, WebhookHeaders};
@@ -222,14 +222,12 @@ pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Result<
         return Ok(Decision::without_subscriptions(decision_id, elapsed_ms));
     };
     let case = Case { event: &login.event, subscriptions: &subscriptions, time, decision_id };
-    match (login.request_id, case.ends(settings)) {
-        (GivenBy::Producer, Some(ends)) => once::run(&case, ends, execution).await,
-        (GivenBy::Producer, None) | (GivenBy::Us, _) => {
-            let (decision, learnt) = case.decide(execution).await;
-            learnt.tell(&case, execution).await;
-            Ok(decision)
-        }
+    if let (Some(name), Some(ends)) = (&login.name, case.ends(settings)) {
+        return once::run(&case, name, ends, execution).await;
     }
+    let (decision, learnt) = case.decide(execution).await;
+    learnt.tell(&case, execution).await;
+    Ok(decision)
 }
 
 /// A login that is to be decided, and whom to ask.

@@ -308,9 +308,6 @@ pub const ENTRA_CLAIMS_BYTES_MAX: usize = 3 * 1024;
 /// When Amazon Cognito has its answer: it waits five seconds, and asks three times in all
 /// (<https://docs.aws.amazon.com/cognito/latest/developerguide/cognito-user-pools-working-with-lambda-triggers.html>).
 pub const COGNITO_ANSWER_MS: u64 = 4_500;
-/// Questions of Amazon Cognito that say the same within such a stretch of time are one login: it
-/// names none, and three tries of five seconds take as long.
-pub const COGNITO_LOGIN_MS: u64 = 15_000;
 
 /// Allowed difference between a target's clock and ours on `iat`.
 pub const ANSWER_IAT_SKEW_MAX_S: i64 = 60;
@@ -348,7 +345,6 @@ const _: () = assert!(ATTEMPT_TIMEOUT_MAX_MS as u64 + DELIVERY_RESERVE_MS < 30_0
 const _: () = assert!(LEASE_MS > 30_000 && LEASE_MS < 180_000);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS as u64 <= ENTRA_ANSWER_MS);
-const _: () = assert!(COGNITO_ANSWER_MS < COGNITO_LOGIN_MS);
 const _: () = assert!(ENRICH_LOOK_UP_GRACE_MS < ENRICH_RESERVE_MS);
 const _: () = assert!(ENRICH_KEEP_GRACE_MS < ENRICH_RESERVE_MS);
 const _: () = assert!(ENRICH_REPEAT_MS > ENRICH_BUDGET_MAX_MS as u64, "longer than a login takes");

@@ -54,6 +54,32 @@ async fn cognito_issues_tokens_with_the_claims_of_an_allowed_login() {
 }
 
 #[tokio::test]
+async fn cognito_s_tries_are_one_login_and_the_target_is_asked_once() {
+    let stack = Stack::start().await;
+    let mut news = stack.local.target().news();
+    let event = parsed(COGNITO);
+    // Where the table does not answer in time, it is done without: then another user is tried.
+    for round in 0_usize.. {
+        let mut event = event.clone();
+        event["request"]["userAttributes"]["sub"] = format!("user-{round}").into();
+        let tries = [(); 3].map(|()| stack.invoke(Name::Enrich, event.clone()));
+        let answers = futures_util::future::join_all(tries).await;
+        let answers: Vec<Value> = answers.into_iter().map(|it| it.expect("tokens")).collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]));
+        let mut questions = 0;
+        while news.try_recv().is_ok() {
+            questions += 1;
+        }
+        assert!((1..=3).contains(&questions));
+        if questions == 1 {
+            break;
+        }
+        assert!(round < 20, "every try is a login of its own");
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
 async fn cognito_issues_no_tokens_for_any_other_decision() {
     let stack = Stack::start().await;
     for (policy, sentence) in [

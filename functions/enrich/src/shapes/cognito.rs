@@ -5,12 +5,12 @@
 //! reaches the application, and through hosted pages the end user.
 //! <https://docs.aws.amazon.com/cognito/latest/developerguide/user-pool-lambda-pre-token-generation.html>
 //!
-//! The event names no login, and each of Cognito's tries is another invocation to Lambda. So the
-//! request ID is made of what the event says and of the quarter of a minute in which we hear it: a
-//! try that is repeated keeps its ID, unless the quarter ends between the two: with tries five seconds
-//! apart one in three is asked anew. The same user's next login soon has another. Two logins of a
-//! user that say the same within the same quarter are one question, and get the answer to it. An
-//! application that wants them apart says something of its own in `clientMetadata`.
+//! The event names no login, and each of Cognito's tries is another invocation to Lambda. So a login is
+//! known by all that the event says: a try that is repeated while the login is decided, or within ten
+//! seconds after, is the same, and its target is asked once (`domain::enrich::once`). Two logins of a
+//! user that say the same so shortly after one another are one as well; an application that wants them
+//! apart says something of its own in `clientMetadata`. To the target each question has a `jti` of its
+//! own, as ever: an answer to an earlier login is none to a later one.
 
 use std::borrow::Cow;
 
@@ -18,7 +18,7 @@ use domain::enrich::ClaimValue;
 use domain::id::{ClientId, EventId, Sub};
 use domain::ingest::Refusal;
 use domain::json::{Members, Object, Problems, canonical};
-use domain::limits::{COGNITO_ANSWER_MS, COGNITO_LOGIN_MS};
+use domain::limits::COGNITO_ANSWER_MS;
 use domain::time::Timestamp;
 use lambda_runtime::Diagnostic;
 use serde::ser::SerializeMap;
@@ -58,6 +58,7 @@ const SINGLE: [&str; 4] = ["phone_number_verified", "email_verified", "updated_a
 /// A trigger's event, understood. No `Debug`: it holds personal data.
 pub(crate) struct Trigger<'a> {
     login: String,
+    name: EventId,
     members: Vec<(Cow<'a, str>, &'a RawValue)>,
     groups: Option<&'a RawValue>,
 }
@@ -66,14 +67,19 @@ impl<'a> Trigger<'a> {
     /// Understands an event that arrives now.
     pub(crate) fn parse(event: &'a RawValue, now: Timestamp) -> Result<Self, Refusal> {
         read(event.get().as_bytes(), |object, problems| {
-            let (login, groups) = take_login(object, now, problems)?;
-            Some(Self { login, members: Members::of(event), groups })
+            let (login, name, groups) = take_login(object, now, problems)?;
+            Some(Self { login, name, members: Members::of(event), groups })
         })
     }
 
     /// The login in our words.
     pub(crate) fn login(&self) -> &str {
         &self.login
+    }
+
+    /// What the login is known by, should it be asked about again.
+    pub(crate) fn name(&self) -> &EventId {
+        &self.name
     }
 
     /// The event as it came, with the claims of a login that is let in for both tokens.
@@ -98,7 +104,7 @@ fn take_login<'a>(
     mut event: Object<'a>,
     now: Timestamp,
     problems: &mut Problems,
-) -> Option<(String, Option<&'a RawValue>)> {
+) -> Option<(String, EventId, Option<&'a RawValue>)> {
     let otherwise = "expected \"2\": set the trigger's LambdaVersion to V2_0";
     require_text(&mut event, "version", VERSION, otherwise, problems);
     let source = event.take_parsed("triggerSource", problems, |text| {
@@ -132,19 +138,17 @@ fn take_login<'a>(
         },
     };
     let (pool, source, client_id, sub) = (pool?, source?, client_id?, sub?);
-    let quarter = (now.as_ms() / COGNITO_LOGIN_MS).to_string();
     let mut text = String::with_capacity(said.get().len());
     canonical::write(said, &mut text);
-    let request_id =
-        EventId::of_content(&["cognito", &pool, client_id.as_str(), source, &text, &quarter]);
+    let name = EventId::of_content(&["cognito", &pool, client_id.as_str(), source, &text]);
     let login = Login {
         client_id: client_id.as_str(),
         sub: sub.as_str(),
-        request_id: request_id.as_str(),
+        request_id: None,
         deadline: now.plus_ms(COGNITO_ANSWER_MS).as_ms(),
         data,
     };
-    Some((serde_json::to_string(&login).ok()?, groups))
+    Some((serde_json::to_string(&login).ok()?, name, groups))
 }
 
 /// Whether a claim would not reach the tokens as the target meant it.

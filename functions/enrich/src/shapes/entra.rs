@@ -95,7 +95,7 @@ fn take_login(mut event: Object<'_>, now: Timestamp, problems: &mut Problems) ->
     let login = Login {
         client_id: client_id.as_str(),
         sub: sub.as_str(),
-        request_id: request_id.as_str(),
+        request_id: Some(request_id.as_str()),
         deadline: now.plus_ms(ENTRA_ANSWER_MS).as_ms(),
         data,
     };

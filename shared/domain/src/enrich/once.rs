@@ -89,7 +89,7 @@ enum Whose {
 pub struct Asking {
     /// Two clients may use the same ID.
     pub scope: Scope,
-    /// The `requestId`.
+    /// The `requestId`, or what a platform's question is known by.
     pub request_id: EventId,
     /// What is asked under it.
     pub login: LoginHash,
@@ -138,10 +138,15 @@ pub struct Entry {
 }
 
 impl Asking {
-    /// What is asked about in this login event.
+    /// What is asked about in this login event, whose ID is its request's.
     #[must_use]
     pub fn of(event: &Event) -> Self {
-        let (scope, request_id) = (event.scope.clone(), event.id.clone());
+        Self::under(event, &event.id)
+    }
+
+    /// What is asked about in this login event under a name of its own.
+    pub(super) fn under(event: &Event, name: &EventId) -> Self {
+        let (scope, request_id) = (event.scope.clone(), name.clone());
         Self { scope, request_id, login: LoginHash::of(event) }
     }
 
@@ -201,14 +206,15 @@ impl Entry {
     }
 }
 
-/// Decides a case whose caller has named it, once. `ends` is the latest deadline of its targets.
+/// Decides a case that has a name, once. `ends` is the latest deadline of its targets.
 pub(super) async fn run(
     case: &Case<'_>,
+    name: &EventId,
     ends: Deadline,
     execution: Execution<'_, impl super::Ports>,
 ) -> Result<Decision, Refusal> {
     let (ports, once) = (execution.ports, execution.ports.once());
-    let asking = Asking::of(case.event);
+    let asking = Asking::under(case.event, name);
     let until = ends.moment().plus_ms(ENRICH_KEEP_GRACE_MS);
     let turn = Turn { owner: case.decision_id.clone(), until };
     let mut has_waited = false;

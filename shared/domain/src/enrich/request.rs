@@ -2,6 +2,7 @@
 
 use crate::event::{Arrival, Event};
 use crate::event_type::{EventTypeNames, Source};
+use crate::id::EventId;
 use crate::ingest::{GivenBy, Refusal};
 use crate::json::{Object, Pointer, Problems, Text};
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX};
@@ -19,8 +20,9 @@ pub struct LoginRequest<'a> {
 pub struct Login {
     /// The login event that targets are sent. Its ID is the request's.
     pub event: Event,
-    /// Whose ID that is: one of ours is new by itself, and nobody can ask again under it.
-    pub request_id: GivenBy,
+    /// The name under which it may be asked about again: the caller's `requestId`, or what a
+    /// platform's question is known by. Without one, nobody can ask again.
+    pub name: Option<EventId>,
     /// The caller's own deadline.
     pub deadline: Option<Deadline>,
 }
@@ -44,9 +46,13 @@ impl LoginRequest<'_> {
         let arrival = Arrival { source: Source::NextIdentity, accepted_at: now, names, dice };
         let login = Object::read(text, Pointer::root(), &mut problems).and_then(|mut object| {
             let deadline = take_deadline(&mut object, &mut problems);
-            let request_id = GivenBy::of(&object, "requestId");
+            let given_by = GivenBy::of(&object, "requestId");
             let event = Event::parse_login(object, arrival, &mut problems)?;
-            Some(Login { event, request_id, deadline })
+            let name = match given_by {
+                GivenBy::Producer => Some(event.id.clone()),
+                GivenBy::Us => None,
+            };
+            Some(Login { event, name, deadline })
         });
         match login {
             Some(login) if problems.is_empty() => Ok(login),
@@ -87,10 +93,10 @@ mod tests {
         assert_eq!(login.event.id.as_str(), "r1");
         assert_eq!(login.event.scope.key(), "CLIENT#c1");
         assert_eq!(login.deadline, Some(Deadline::at(Timestamp::from_ms(1_795_428_001_000))));
-        assert_eq!(login.request_id, GivenBy::Producer);
+        assert_eq!(login.name, Some(login.event.id));
         for nameless in ["", r#","requestId":null"#] {
             let login = parse(&format!(r#"{{"clientId":"c1","sub":"u1"{nameless}}}"#));
-            assert_eq!(login.expect("valid").request_id, GivenBy::Us, "{nameless}");
+            assert_eq!(login.expect("valid").name, None, "{nameless}");
         }
     }
 
