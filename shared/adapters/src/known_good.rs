@@ -100,6 +100,10 @@ impl Ports for KnownGoodTable {
         if wait_ms > 0 {
             tokio::time::sleep(Duration::from_millis(wait_ms)).await;
         }
+        if by.left_ms(clock::now()) == 0 {
+            // It was only to be read should the target fail early.
+            return None;
+        }
         let read = within(by, Box::pin(self.read(place))).await;
         let read = read.unwrap_or_else(|| Err(Failed("no answer in time".to_owned())));
         read.inspect_err(|Failed(error)| {
@@ -119,14 +123,17 @@ impl Ports for KnownGoodTable {
 
     async fn refuse(&self, user: &User, at: Timestamp, by: Deadline) -> bool {
         let item = mark(&user.sub, user.refused_key(), at, mark_until_s(at));
-        let put = within(by, Box::pin(self.put(item))).await;
-        match put.unwrap_or_else(|| Err(Failed("no answer in time".to_owned()))) {
-            Ok(()) => true,
-            Err(Failed(error)) => {
-                tracing::error!(error, "a refusal was not marked; older claims may outlive it");
-                false
-            }
-        }
+        // In a task of its own: a login that stops waiting for it does not stop it.
+        let table = self.clone();
+        let put = tokio::spawn(async move { table.put(item).await });
+        let error = match within(by, put).await {
+            Some(Ok(Ok(()))) => return true,
+            Some(Ok(Err(Failed(error)))) => error,
+            Some(Err(_)) => "its task ended early".to_owned(),
+            None => "no answer in time; it goes on".to_owned(),
+        };
+        tracing::error!(error, "a refusal is not known to be marked; older claims may outlive it");
+        false
     }
 
     async fn revoke(&self, sub: &Sub, at: Timestamp) -> Result<(), OurFault> {
