@@ -37,8 +37,9 @@ fn to_number(text: &str) -> Value {
     text.parse::<Number>().map_or_else(|_| unreadable(), Value::Number)
 }
 
-/// A JSON value as an attribute: the other way round than [`to_json`].
-pub(crate) fn from_json(value: &Value) -> AttributeValue {
+/// A JSON value as an attribute.
+#[must_use]
+pub fn from_json(value: &Value) -> AttributeValue {
     match value {
         Value::Null => AttributeValue::Null(true),
         Value::Bool(flag) => AttributeValue::Bool(*flag),

@@ -21,6 +21,7 @@ use domain::time::{Deadline, Timestamp};
 
 use crate::aws::sentence;
 use crate::clock::{self, within};
+use crate::failed::{Failed, in_time};
 use crate::item::{Fields, held, n, s};
 
 type Item = HashMap<String, AttributeValue>;
@@ -31,9 +32,6 @@ pub struct KnownGoodTable {
     client: Client,
     table: String,
 }
-
-/// Why a call came to nothing, in public sentences.
-struct Failed(String);
 
 impl KnownGoodTable {
     /// What is remembered in this table.
@@ -104,8 +102,7 @@ impl Ports for KnownGoodTable {
             // It was only to be read should the target fail early.
             return None;
         }
-        let read = within(by, Box::pin(self.read(place))).await;
-        let read = read.unwrap_or_else(|| Err(Failed("no answer in time".to_owned())));
+        let read = in_time(by, Box::pin(self.read(place))).await;
         read.inspect_err(|Failed(error)| {
             tracing::error!(error, "last known good claims could not be read");
         })

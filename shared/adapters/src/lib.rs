@@ -13,8 +13,10 @@ pub mod breakers;
 pub mod clock;
 pub mod due;
 pub mod entries;
+mod failed;
 pub mod http_api;
 pub mod ingested;
+pub mod item;
 pub mod key_sets;
 pub mod known_good;
 pub mod ledger;
@@ -28,5 +30,3 @@ pub mod signing;
 pub mod subscriptions;
 pub mod targets;
 pub mod webhook_secrets;
-
-mod item;

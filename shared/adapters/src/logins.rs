@@ -18,7 +18,8 @@ use domain::enrich::once::{Asking, Entry, Kept, Ports, Taken, Turn};
 use domain::time::{Deadline, Timestamp};
 
 use crate::aws::sentence;
-use crate::clock::{self, within};
+use crate::clock;
+use crate::failed::{Failed, in_time};
 use crate::item::{Fields, held, n, s};
 
 /// How long whoever waits for a decision waits at first before it looks again; doubled each time.
@@ -34,9 +35,6 @@ pub struct LoginsTable {
     client: Client,
     table: String,
 }
-
-/// Why a call came to nothing, in public sentences.
-struct Failed(String);
 
 impl LoginsTable {
     /// The logins in this table.
@@ -172,13 +170,6 @@ impl Ports for LoginsTable {
             }
         }
     }
-}
-
-async fn in_time<T>(
-    by: Deadline,
-    call: impl Future<Output = Result<T, Failed>>,
-) -> Result<T, Failed> {
-    within(by, call).await.unwrap_or_else(|| Err(Failed("no answer in time".to_owned())))
 }
 
 /// When the table may delete an item: in whole seconds, and not before its time.

@@ -110,10 +110,10 @@ impl Queue {
     }
 
     /// Sends the portions of a wide fan-out.
-    pub async fn send_portions(&self, portions: &[Events]) -> Result<(), Refused> {
-        let body = |events: &Events| QueueMessage::EventsV1(events.clone()).to_body();
-        let messages: Vec<(String, String)> =
-            portions.iter().map(|events| (events.scope().key(), body(events))).collect();
+    pub async fn send_portions(&self, portions: Vec<Events>) -> Result<(), Refused> {
+        let message =
+            |events: Events| (events.scope().key(), QueueMessage::EventsV1(events).to_body());
+        let messages: Vec<(String, String)> = portions.into_iter().map(message).collect();
         let messages: Vec<Grouped<'_>> =
             messages.iter().map(|(group, body)| Grouped { group, body }).collect();
         let sent = self.send_all(&messages).await;

@@ -130,7 +130,7 @@ pub trait Ports: Sync {
     /// them are known to be there.
     fn send_portions(
         &self,
-        portions: &[Events],
+        portions: Vec<Events>,
     ) -> impl Future<Output = Result<(), OurFault>> + Send;
 
     /// Puts an unreadable record on the dead-letter queue of its queue, with the reason beside it.

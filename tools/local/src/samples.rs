@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::Value;
 
 use crate::template::Stack;
 use crate::{Clients, StartError, target};
@@ -56,21 +55,6 @@ pub const CLIENT: &str = "CLIENT#demo-client";
 
 fn s(text: impl Into<String>) -> AttributeValue {
     AttributeValue::S(text.into())
-}
-
-/// JSON as an attribute of a table's row. Numbers keep their text.
-#[must_use]
-pub fn attribute(value: &Value) -> AttributeValue {
-    match value {
-        Value::Null => AttributeValue::Null(true),
-        Value::Bool(flag) => AttributeValue::Bool(*flag),
-        Value::Number(number) => AttributeValue::N(number.to_string()),
-        Value::String(text) => s(text.as_str()),
-        Value::Array(elements) => AttributeValue::L(elements.iter().map(attribute).collect()),
-        Value::Object(members) => AttributeValue::M(
-            members.iter().map(|(name, value)| (name.clone(), attribute(value))).collect(),
-        ),
-    }
 }
 
 /// A row of the subscriptions table, as it would be written by hand.

@@ -173,7 +173,7 @@ impl Ports for DeliveryPorts {
         self.retries.wake(wakeup, subscription, delay_s).await.map_err(|_| OurFault::Queue)
     }
 
-    async fn send_portions(&self, portions: &[Events]) -> Result<(), OurFault> {
+    async fn send_portions(&self, portions: Vec<Events>) -> Result<(), OurFault> {
         self.events.send_portions(portions).await.map_err(|_| OurFault::Queue)
     }
 

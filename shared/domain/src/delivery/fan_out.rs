@@ -94,8 +94,8 @@ async fn split(events: &Events, spans: Vec<Span>, execution: Execution<'_, impl 
             return Fate::Returned(OurFault::OutOfTime, Vec::new());
         }
         // Each carries the events: no more of them at once than one call can take.
-        let batch: Vec<Events> = spans.iter().map(|span| events.spanning(span.clone())).collect();
-        if let Err(fault) = execution.ports.send_portions(&batch).await {
+        let batch = spans.iter().map(|span| events.spanning(span.clone())).collect();
+        if let Err(fault) = execution.ports.send_portions(batch).await {
             return Fate::Returned(fault, Vec::new());
         }
     }

@@ -254,12 +254,12 @@ impl delivery::Ports for World {
         self.send_draft(Call::Wake, Queue::Retries.into(), draft).await
     }
 
-    async fn send_portions(&self, portions: &[Events]) -> Result<(), OurFault> {
-        let draft = |events: &Events| Draft {
+    async fn send_portions(&self, portions: Vec<Events>) -> Result<(), OurFault> {
+        let draft = |events: Events| Draft {
             group: Some(events.scope().key()),
-            ..Draft::of(QueueMessage::EventsV1(events.clone()).to_body())
+            ..Draft::of(QueueMessage::EventsV1(events).to_body())
         };
-        let drafts = portions.iter().map(draft).collect();
+        let drafts = portions.into_iter().map(draft).collect();
         let sent = self.send_drafts(Call::SendPortions, Queue::Events, drafts).await;
         let are_all = sent.iter().all(|sent| *sent == Sent::Confirmed);
         if are_all { Ok(()) } else { Err(OurFault::Queue) }

@@ -8,6 +8,7 @@ mod acts;
 
 use std::time::Duration;
 
+use adapters::item::from_json;
 use domain::limits::{BREAKER_FAILURES_MAX, ENRICH_RECOVERY_MS};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
@@ -175,8 +176,8 @@ impl Demo<'_> {
         let policy = serde_json::from_str(asked.on_unavailable).map_err(|e| e.to_string())?;
         row.extend([
             ("response".to_owned(), samples::response(target::ISSUER, &jwks_uri)),
-            ("timeoutMs".to_owned(), samples::attribute(&json!(asked.budget_ms))),
-            ("onUnavailable".to_owned(), samples::attribute(&policy)),
+            ("timeoutMs".to_owned(), from_json(&json!(asked.budget_ms))),
+            ("onUnavailable".to_owned(), from_json(&policy)),
         ]);
         let put = self.local.clients().dynamodb.put_item().table_name("subscriptions");
         put.set_item(Some(row)).send().await.map_err(|error| error.to_string())?;
