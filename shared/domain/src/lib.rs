@@ -5,6 +5,7 @@
 //! `Ports` trait that stands beside each use case. The path of an event runs through
 //! [`ingest`], [`message`] and [`delivery`]; the path of a login through [`enrich`].
 
+pub mod apply;
 pub mod aside;
 pub mod breaker;
 pub mod delivery;

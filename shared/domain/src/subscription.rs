@@ -4,6 +4,9 @@
 //! be honoured makes the whole row unreadable. Sending less is a log line; sending more is a leak.
 
 mod answer_rules;
+pub mod attributes;
+mod change;
+mod definition;
 mod enrich;
 mod fields;
 mod filter;
@@ -24,6 +27,8 @@ use crate::scope::Scope;
 
 pub use self::enrich::{Action, EnrichPolicy, LastKnownGood, OnUnavailable, Unavailable};
 pub use answer_rules::{AnswerRules, Binding, KeySource};
+pub use change::{Change, changes};
+pub use definition::{Definition, DefinitionProblem};
 pub use fields::Fields;
 pub use filter::{Filter, Mismatch};
 pub use retry::RetryPolicy;
@@ -140,7 +145,8 @@ impl Subscriptions {
 }
 
 impl Subscription {
-    const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
+    /// What a row's `sk` begins with.
+    pub const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
 
     /// Reads one row of a scope. Attributes nobody knows are let be; attributes that are known and
     /// not yet supported are refused (see the module's head).

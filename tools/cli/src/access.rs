@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
 use adapters::ports::{AsidePorts, RedrivePorts, SecretPorts};
-use adapters::settings::Environment;
+use adapters::rows::Rows;
+use adapters::settings::{self, Environment};
 use clap::{Args, ValueEnum};
+use domain::egress::EgressPolicy;
+use domain::event_type::EventTypeNames;
 
 use crate::failure::Failure;
 
@@ -79,6 +82,26 @@ impl Access {
         Ok(SecretPorts::new(&config, self.named("subscriptions"), key_id))
     }
 
+    /// The subscriptions' rows.
+    pub(crate) async fn rows(&self) -> Result<Rows, Failure> {
+        let config = self.config().await?;
+        Ok(Rows::new(&config, self.named("subscriptions")))
+    }
+
+    /// Where endpoints may be: on loopback addresses too for a stack on this machine.
+    pub(crate) fn egress(&self) -> EgressPolicy {
+        if self.is_on_this_machine() {
+            EgressPolicy::with_loopback_targets()
+        } else {
+            EgressPolicy::production()
+        }
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        let url = self.endpoint_url.as_deref();
+        self.local || url.is_some_and(|url| url.starts_with("http://"))
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.name_prefix)
     }
@@ -88,9 +111,7 @@ impl Access {
             None if self.local => Some(LOCAL),
             url => url.as_deref(),
         };
-        if let Some(url) = endpoint_url
-            && (self.local || url.starts_with("http://"))
-        {
+        if let Some(url) = endpoint_url.filter(|_| self.is_on_this_machine()) {
             return Ok(aws::config(&made_up(url, self.region.as_deref()), CallLimits::OPERATOR)?);
         }
         let whereabouts = Whereabouts {
@@ -100,6 +121,12 @@ impl Access {
         };
         Ok(aws::operator_config(whereabouts, &Environment).await?)
     }
+}
+
+/// What event types are called in this deployment: its parameter `EventTypeNames`, from the variable
+/// `EVENT_TYPE_NAMES`.
+pub(crate) fn names() -> Result<EventTypeNames, Failure> {
+    Ok(settings::event_type_names(&Environment)?)
 }
 
 /// What an endpoint gets that takes any credentials.

@@ -84,6 +84,12 @@ impl Console {
         let _ = writeln!(anstream::stderr(), "{FAINT}{line}{FAINT:#}");
     }
 
+    /// One of several things that are wrong.
+    #[expect(clippy::unused_self, reason = "everything that is printed goes through the console")]
+    pub(crate) fn trouble(&self, line: &str) {
+        let _ = writeln!(anstream::stderr(), "{BAD}{line}{BAD:#}");
+    }
+
     /// Why a command could not be carried out.
     #[expect(clippy::unused_self, reason = "everything that is printed goes through the console")]
     pub(crate) fn complain(&self, failure: &Failure) {

@@ -46,6 +46,9 @@ pub(crate) enum Failure {
     /// There is no new secret.
     #[error("{0}")]
     NoSecret(Refusal),
+    /// What files say cannot be done.
+    #[error("{0}")]
+    Files(String),
     /// The arguments do not fit together.
     #[error("{0}")]
     Usage(&'static str),
@@ -92,7 +95,7 @@ impl From<Failure> for ExitCode {
             | Failure::Queue(_)
             | Failure::Stopped(_)
             | Failure::Io(_) => Self::FAILURE,
-            Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
+            Failure::Files(_) | Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
             Failure::Declined | Failure::NoSecret(_) => Self::from(3),
         }
     }

@@ -5,13 +5,17 @@
 //! error.
 
 mod access;
+mod apply;
 mod console;
 mod dead_letters;
 mod deliveries;
+mod documents;
 mod duration;
 mod failure;
 mod filter;
 mod secrets;
+mod subscriptions;
+mod whose;
 
 use std::process::ExitCode;
 
@@ -25,8 +29,8 @@ use access::Access;
 use console::{Console, Format};
 use failure::{Failure, Finished};
 
-/// Looks after a running stack of Identity Workflows: deliveries that were given up, records that
-/// could not be read, and the secrets of webhooks.
+/// Looks after a running stack of Identity Workflows: who is subscribed to what, deliveries that were
+/// given up, records that could not be read, and the secrets of webhooks.
 #[derive(Parser)]
 #[command(
     name = "workflows",
@@ -35,10 +39,13 @@ use failure::{Failure, Finished};
     after_help = "Exit codes:
   0  done
   1  AWS could not be reached or refused; the log lines on standard error say what
-  2  the command line is wrong, or a question could not be asked (no terminal, no --yes)
+  2  the command line or a file is wrong, or a question could not be asked (no terminal, no --yes)
   3  nothing matched, or something that was asked for was not done; the output says what
 
 Examples:
+  workflows --local subscriptions list
+  workflows subscriptions put mine.yaml
+  workflows apply ./subscriptions/ --dry-run
   workflows --local deliveries list
   workflows deliveries list --property demo-property --reason exhausted --since 2h
   workflows deliveries show dlv_…
@@ -61,6 +68,10 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Who is told about what: rows of the table `subscriptions`
+    #[command(subcommand)]
+    Subscriptions(subscriptions::Command),
+    Apply(apply::Apply),
     /// Deliveries that are not done: given up, waiting or held
     #[command(subcommand)]
     Deliveries(deliveries::Command),
@@ -94,6 +105,10 @@ fn main() -> ExitCode {
 async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failure> {
     start_log()?;
     match arguments.command {
+        Command::Subscriptions(command) => {
+            subscriptions::run(command, &arguments.access, console).await
+        }
+        Command::Apply(command) => apply::run(&command, &arguments.access, console).await,
         Command::Deliveries(command) => deliveries::run(command, &arguments.access, console).await,
         Command::DeadLetters(command) => {
             dead_letters::run(command, &arguments.access, console).await

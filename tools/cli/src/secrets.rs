@@ -1,9 +1,7 @@
 //! `workflows secrets`: what standard webhooks are signed with. A secret is printed once.
 
 use adapters::webhook_secrets::WebhookSecret;
-use clap::{Args, Subcommand};
-use domain::id::{ClientId, PropertyId, SubscriptionId};
-use domain::scope::Scope;
+use clap::Subcommand;
 use domain::subscription::{Format, SecretOwner};
 use domain::webhook_secrets::{Earlier, Made, Overlap, Ports, create, rotate};
 use serde_json::{Value, json};
@@ -12,6 +10,7 @@ use crate::access::Access;
 use crate::console::{Console, moment};
 use crate::duration::parse_ms;
 use crate::failure::{Failure, Finished};
+use crate::whose::Whose;
 
 /// What standard webhooks are signed with.
 #[derive(Subcommand)]
@@ -49,41 +48,9 @@ Examples:
     },
 }
 
-/// Of which subscription.
-#[derive(Args)]
-#[command(next_help_heading = "Which subscription")]
-pub(crate) struct Whose {
-    #[command(flatten)]
-    scope: ScopeArguments,
-    /// Its ID
-    #[arg(long, value_name = "ID", value_parser = SubscriptionId::parse)]
-    subscription: SubscriptionId,
-}
-
-#[derive(Args)]
-#[group(required = true, multiple = false)]
-struct ScopeArguments {
-    /// Of this property
-    #[arg(long, value_name = "ID", value_parser = PropertyId::parse)]
-    property: Option<PropertyId>,
-    /// Of this client ID
-    #[arg(long, value_name = "ID", value_parser = ClientId::parse)]
-    client: Option<ClientId>,
-}
-
 fn overlap(text: &str) -> Result<Overlap, String> {
     let ms = parse_ms(text).map_err(|error| error.to_string())?;
     Overlap::of_ms(ms).map_err(|error| error.to_string())
-}
-
-impl Whose {
-    fn owner(&self) -> Result<SecretOwner, Failure> {
-        let ScopeArguments { property, client } = &self.scope;
-        let property = property.clone().map(Scope::Property);
-        let scope = property.or_else(|| client.clone().map(Scope::Client));
-        let scope = scope.ok_or(Failure::Usage("say whose: --property or --client"))?;
-        Ok(SecretOwner { scope, subscription_id: self.subscription.clone() })
-    }
 }
 
 /// Carries out a command.
@@ -95,11 +62,11 @@ pub(crate) async fn run(
     let ports = access.secrets().await?;
     match command {
         Command::Create(whose) => {
-            let owner = whose.owner()?;
+            let owner = whose.key()?;
             show(&owner, &create(&owner, &ports).await?, console)
         }
         Command::Rotate { whose, overlap, end_earlier } => {
-            let owner = whose.owner()?;
+            let owner = whose.key()?;
             let earlier = if end_earlier { Earlier::Ended } else { Earlier::Kept };
             show(&owner, &rotate_with(&owner, overlap, earlier, &ports).await?, console)
         }

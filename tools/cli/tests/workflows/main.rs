@@ -1,10 +1,12 @@
 //! `workflows`, run as an operator runs it, against a running local stack.
 
+mod apply;
 mod canary;
 mod dead_letters;
 mod deliveries;
 mod secrets;
 mod stack;
+mod subscriptions;
 
 use stack::{Stack, workflows, workflows_with};
 
@@ -12,7 +14,16 @@ use stack::{Stack, workflows, workflows_with};
 fn help_names_every_command_and_every_exit_code() {
     let said = workflows(&["--help"]);
     assert_eq!(said.code, 0);
-    for text in ["deliveries", "dead-letters", "secrets", "Exit codes", "Examples", "--local"] {
+    for text in [
+        "subscriptions",
+        "apply",
+        "deliveries",
+        "dead-letters",
+        "secrets",
+        "Exit codes",
+        "Examples",
+        "--local",
+    ] {
         assert!(said.stdout.contains(text), "{text}");
     }
     for command in [
@@ -23,6 +34,12 @@ fn help_names_every_command_and_every_exit_code() {
         ["dead-letters", "move-back"],
         ["secrets", "create"],
         ["secrets", "rotate"],
+        ["subscriptions", "put"],
+        ["subscriptions", "get"],
+        ["subscriptions", "list"],
+        ["subscriptions", "enable"],
+        ["subscriptions", "disable"],
+        ["subscriptions", "delete"],
     ] {
         let said = workflows(&[command[0], command[1], "--help"]);
         assert_eq!(said.code, 0, "{command:?}");
@@ -58,6 +75,11 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
             vec!["secrets", "rotate", "--property", "p", "--subscription", "s", "--overlap", "x"],
             "--overlap",
         ),
+        (vec!["subscriptions", "put"], "FILE"),
+        (vec!["subscriptions", "get", "--property", "p"], "--subscription"),
+        (vec!["apply"], "FOLDER"),
+        (vec!["apply", "x", "--owner", ""], "--owner"),
+        (vec!["apply", "x", "--yes", "--dry-run"], "--dry-run"),
         (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),
     ] {
         let said = workflows(&arguments);

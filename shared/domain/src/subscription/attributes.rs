@@ -1,0 +1,53 @@
+//! The names of a subscription row's attributes, and who writes them. How each is read stands beside
+//! its reader; the test below holds the two together.
+
+/// An attribute that a row's owner writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// Its name in the row.
+    pub name: &'static str,
+    /// The members that it may have, where it is a map of ours; empty for everything else.
+    pub members: &'static [&'static str],
+}
+
+const fn plain(name: &'static str) -> Attribute {
+    Attribute { name, members: &[] }
+}
+
+const fn map(name: &'static str, members: &'static [&'static str]) -> Attribute {
+    Attribute { name, members }
+}
+
+/// What a row's owner writes.
+pub const OWNED: [Attribute; 17] = [
+    plain("category"),
+    plain("endpoint"),
+    plain("enabled"),
+    plain("description"),
+    plain("eventTypes"),
+    map("filter", &["changedAttributes", "match"]),
+    plain("fields"),
+    plain("format"),
+    plain("signingAlg"),
+    plain("encryptionJwk"),
+    plain("encryptionJwksUri"),
+    map("retry", &["timeoutMs", "attemptsMax"]),
+    map("response", &["issuer", "alg", "jwks", "jwksUri", "binding", "encryption"]),
+    map("lastKnownGood", &["maxAgeSeconds"]),
+    plain("priority"),
+    plain("timeoutMs"),
+    map("onUnavailable", &["timeout", "connection", "status", "breaker_open", "key_set"]),
+];
+
+/// What the service and its tools write into a row beside that.
+pub const OURS: [&str; 5] =
+    ["webhookSecrets", "disabledAt", "disabledReason", "troubledAt", MANAGED_BY];
+
+/// Who keeps the row in files and may delete it: the name given to `workflows apply --owner`.
+pub const MANAGED_BY: &str = "managedBy";
+
+/// Whether an attribute is its owner's to write.
+#[must_use]
+pub fn is_owned(name: &str) -> bool {
+    OWNED.iter().any(|attribute| attribute.name == name)
+}

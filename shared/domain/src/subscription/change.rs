@@ -1,0 +1,143 @@
+//! What a definition changes in a row: attribute by attribute, for the eye before it is written and
+//! for the one write that makes it so.
+
+use serde_json::{Map, Value};
+
+use super::Definition;
+use super::attributes::{MANAGED_BY, OWNED};
+
+/// One attribute that is to be another than it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Change {
+    /// Its name.
+    pub attribute: String,
+    /// What the row has; `None` when nothing.
+    pub before: Option<Value>,
+    /// What it is to have; `None` when nothing.
+    pub after: Option<Value>,
+}
+
+/// What is to be changed in a row so that it is as defined. Empty when it is so already.
+///
+/// Attributes that the definition does not have are removed, where they are its owner's to write;
+/// others stay. `enabled` stays as it is where the definition does not say; where it says that the
+/// subscription is served, the traces of its having been disabled go. Who keeps the row in files is
+/// noted, where somebody does.
+#[must_use]
+pub fn changes(
+    definition: &Definition,
+    row: &Map<String, Value>,
+    managed_by: Option<&str>,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut change = |attribute: &str, after: Option<Value>| {
+        let before = row.get(attribute).filter(|value| !value.is_null()).cloned();
+        if !is_same(attribute, before.as_ref(), after.as_ref()) {
+            changes.push(Change { attribute: attribute.to_owned(), before, after });
+        }
+    };
+    for name in OWNED.iter().map(|attribute| attribute.name) {
+        match definition.attributes.get(name) {
+            None if name == "enabled" && row.contains_key(name) => {}
+            None if name == "enabled" => change(name, Some(true.into())),
+            wanted => change(name, wanted.cloned()),
+        }
+    }
+    if definition.attributes.get("enabled") == Some(&Value::Bool(true)) {
+        for trace in ["disabledAt", "disabledReason"] {
+            change(trace, None);
+        }
+    }
+    if let Some(owner) = managed_by {
+        change(MANAGED_BY, Some(owner.into()));
+    }
+    changes
+}
+
+/// Lists whose order says nothing may be sets in the table, which have none.
+fn is_same(attribute: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
+    match (before, after) {
+        (Some(Value::Array(a)), Some(Value::Array(b)))
+            if matches!(attribute, "eventTypes" | "fields") =>
+        {
+            a.len() == b.len() && a.iter().all(|value| b.contains(value))
+        }
+        (before, after) => before == after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event_type::EventTypeNames;
+    use serde_json::json;
+
+    fn definition(patch: &Value) -> Definition {
+        let mut document = json!({
+            "property": "p1", "id": "s1", "category": "user_data_change",
+            "endpoint": "https://target.example.com/hook",
+        });
+        for (name, value) in patch.as_object().expect("an object") {
+            document[name] = value.clone();
+        }
+        let Value::Object(document) = document else { unreachable!("it is an object") };
+        Definition::read(document, &EventTypeNames::default()).map_err(|_| ()).expect("readable")
+    }
+
+    fn row(patch: &Value) -> Map<String, Value> {
+        let mut row = json!({
+            "pk": "PROPERTY#p1", "sk": "SUBSCRIPTION#s1", "category": "user_data_change",
+            "endpoint": "https://target.example.com/hook", "enabled": true,
+        });
+        for (name, value) in patch.as_object().expect("an object") {
+            row[name] = value.clone();
+        }
+        let Value::Object(row) = row else { unreachable!("it is an object") };
+        row
+    }
+
+    fn changed(definition: &Definition, row: &Map<String, Value>) -> Vec<String> {
+        let changes = changes(definition, row, None);
+        changes.into_iter().map(|change| change.attribute).collect()
+    }
+
+    #[test]
+    fn a_row_that_is_as_defined_is_let_be() {
+        let extra = json!({"createdBy": "me", "webhookSecrets": [], "troubledAt": 7});
+        assert_eq!(changed(&definition(&json!({})), &row(&extra)), [""; 0]);
+        let types = json!({"eventTypes": ["userUpdated", "userCreated"]});
+        let stored = json!({"eventTypes": ["userCreated", "userUpdated"]});
+        assert_eq!(changed(&definition(&types), &row(&stored)), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_not_defined_goes_if_it_is_the_owners() {
+        let stored = row(&json!({"retry": {"attemptsMax": 3}, "createdBy": "me", "fields": null}));
+        let found = changes(&definition(&json!({"description": "new"})), &stored, Some("git"));
+        let retry = Some(json!({"attemptsMax": 3}));
+        let change = |attribute: &str, before: Option<Value>, after: Option<Value>| Change {
+            attribute: attribute.to_owned(),
+            before,
+            after,
+        };
+        assert_eq!(
+            found,
+            [
+                change("description", None, Some("new".into())),
+                change("retry", retry, None),
+                change("managedBy", None, Some("git".into())),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_definition_that_does_not_say_enabled_leaves_it_and_one_that_does_clears_the_traces() {
+        let off = row(&json!({"enabled": false, "disabledAt": 1, "disabledReason": "gone"}));
+        assert_eq!(changed(&definition(&json!({})), &off), [""; 0]);
+        let on = definition(&json!({"enabled": true}));
+        assert_eq!(changed(&on, &off), ["enabled", "disabledAt", "disabledReason"]);
+        let nothing = changes(&definition(&json!({})), &Map::new(), None);
+        let names: Vec<&str> = nothing.iter().map(|change| change.attribute.as_str()).collect();
+        assert_eq!(names, ["category", "endpoint", "enabled"]);
+    }
+}

@@ -1,0 +1,102 @@
+//! What became of one subscription.
+
+use domain::apply::Step;
+use domain::subscription::{Change, SecretOwner};
+use serde_json::{Value, json};
+
+use super::show::change_object;
+use crate::console::{bad, good};
+
+/// What became of one subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// Nothing was to be done but looking.
+    Planned,
+    /// It is so now.
+    Written,
+    /// It is no more.
+    Deleted,
+    /// It was so already.
+    Unchanged,
+    /// Somebody else changed it after it was read.
+    ChangedMeanwhile,
+    /// There is no such row.
+    NotThere,
+    /// The table did not answer, or refused.
+    Failed,
+}
+
+/// What was to be done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Get,
+    Create,
+    Change,
+    Delete,
+}
+
+impl Action {
+    pub(super) fn of<S>(step: &Step<'_, S>) -> Self {
+        match step {
+            Step::Create { .. } => Self::Create,
+            Step::Change { .. } => Self::Change,
+            Step::Delete { .. } => Self::Delete,
+        }
+    }
+
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Get => "get",
+            Self::Create => "create",
+            Self::Change => "change",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+impl Answer {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Planned => "planned",
+            Self::Written => "written",
+            Self::Deleted => "deleted",
+            Self::Unchanged => "unchanged",
+            Self::ChangedMeanwhile => "changed_meanwhile",
+            Self::NotThere => "not_there",
+            Self::Failed => "failed",
+        }
+    }
+
+    /// Whether what was asked for is so now.
+    pub(super) const fn is_good(self) -> bool {
+        match self {
+            Self::Planned | Self::Written | Self::Deleted | Self::Unchanged => true,
+            Self::ChangedMeanwhile | Self::NotThere | Self::Failed => false,
+        }
+    }
+
+    /// For people.
+    pub(super) fn words(self) -> String {
+        match self {
+            Self::Written | Self::Deleted => good(self.as_str()),
+            Self::Planned => self.as_str().to_owned(),
+            Self::Unchanged => "is so already".to_owned(),
+            Self::ChangedMeanwhile => {
+                bad("was changed by somebody else meanwhile and is left alone; look and repeat")
+            }
+            Self::NotThere => bad("there is no such subscription"),
+            Self::Failed => bad("could not be written; the line above says why"),
+        }
+    }
+
+    /// For programs.
+    pub(super) fn object(self, key: &SecretOwner, action: Action, changes: &[Change]) -> Value {
+        json!({
+            "scope": key.scope.key(),
+            "subscriptionId": key.subscription_id.as_str(),
+            "action": action.as_str(),
+            "changes": changes.iter().map(change_object).collect::<Vec<_>>(),
+            "answer": self.as_str(),
+        })
+    }
+}

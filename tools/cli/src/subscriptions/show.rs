@@ -1,0 +1,200 @@
+//! Subscriptions' rows and what changes in them, printed. Queries of URLs are left out: a token may
+//! stand in them.
+
+use std::sync::LazyLock;
+
+use domain::apply::StoredRow;
+use domain::event_type::EventTypeNames;
+use domain::subscription::{Change, SecretOwner, Subscription};
+use domain::time::Timestamp;
+use serde_json::{Map, Value, json};
+
+use crate::console::{bad, good, moment, plain};
+
+/// The first line of a list.
+pub(super) static HEADING: LazyLock<String> =
+    LazyLock::new(|| columns(["SUBSCRIPTION", "SCOPE", "CATEGORY", "STATE"], "ENDPOINT"));
+
+fn columns([subscription, scope, category, state]: [&str; 4], endpoint: &str) -> String {
+    format!("{subscription:<20}  {scope:<26}  {category:<19}  {state:<10}  {endpoint}")
+}
+
+/// What the service has written into a row, and whether it can be read.
+pub(super) struct Standing {
+    problem: Option<String>,
+    enabled: Option<bool>,
+    disabled: Option<(Option<Timestamp>, String)>,
+    troubled_since: Option<Timestamp>,
+    has_secrets: bool,
+    managed_by: Option<String>,
+}
+
+/// How a row stands.
+pub(super) fn standing<S>(row: &StoredRow<S>, names: &EventTypeNames) -> Standing {
+    let attributes = &row.attributes;
+    let read = Subscription::read(&row.key.scope, attributes.clone(), names);
+    let since = |name: &str| attributes.get(name)?.as_u64().map(Timestamp::from_ms);
+    let text = |name: &str| attributes.get(name)?.as_str().map(plain);
+    Standing {
+        problem: read.err().map(|problem| problem.to_string()),
+        enabled: attributes.get("enabled").and_then(Value::as_bool),
+        disabled: text("disabledReason").map(|reason| (since("disabledAt"), reason)),
+        troubled_since: since("troubledAt"),
+        has_secrets: attributes.get("webhookSecrets").is_some_and(|secrets| !secrets.is_null()),
+        managed_by: text("managedBy"),
+    }
+}
+
+impl Standing {
+    /// In a word.
+    fn word(&self) -> &'static str {
+        match (&self.problem, self.enabled, self.troubled_since) {
+            (Some(_), _, _) => "unreadable",
+            (None, Some(false) | None, _) => "disabled",
+            (None, Some(true), Some(_)) => "troubled",
+            (None, Some(true), None) => "enabled",
+        }
+    }
+
+    pub(super) fn lines(&self) -> Vec<String> {
+        let at = |moment_of: Option<Timestamp>| {
+            moment_of.map_or_else(String::new, |at| format!(" on {}", moment(at)))
+        };
+        let problem = self.problem.as_ref();
+        let problem =
+            problem.map(|problem| format!("The row cannot be read and is skipped: {problem}"));
+        let disabled = self.disabled.as_ref();
+        let disabled =
+            disabled.map(|(since, reason)| format!("It was disabled{}: {reason}", at(*since)));
+        let troubled = self.troubled_since;
+        let troubled = troubled.map(|since| format!("Its breaker opened{}", at(Some(since))));
+        let secrets = self.has_secrets.then(|| "It has webhook secrets".to_owned());
+        let managed = self.managed_by.as_ref();
+        let managed =
+            managed.map(|owner| format!("It is kept in files: workflows apply --owner {owner}"));
+        [problem, disabled, troubled, secrets, managed].into_iter().flatten().collect()
+    }
+
+    pub(super) fn to_json(&self) -> Value {
+        let disabled = self.disabled.as_ref();
+        json!({
+            "state": self.word(),
+            "problem": self.problem,
+            "disabledAt": disabled.and_then(|(at, _)| *at).map(moment),
+            "disabledReason": disabled.map(|(_, reason)| reason),
+            "troubledAt": self.troubled_since.map(moment),
+            "hasWebhookSecrets": self.has_secrets,
+            "managedBy": self.managed_by,
+        })
+    }
+}
+
+fn text<'a>(attributes: &'a Map<String, Value>, name: &str) -> &'a str {
+    attributes.get(name).and_then(Value::as_str).unwrap_or("?")
+}
+
+/// A line of a list.
+pub(super) fn line<S>(row: &StoredRow<S>, names: &EventTypeNames) -> String {
+    let standing = standing(row, names);
+    let endpoint = without_query(text(&row.attributes, "endpoint"));
+    let endpoint = match &standing.problem {
+        None => endpoint,
+        Some(problem) => format!("{endpoint}  {}", bad(problem)),
+    };
+    columns(
+        [
+            row.key.subscription_id.as_str(),
+            &row.key.scope.key(),
+            &plain(text(&row.attributes, "category")),
+            standing.word(),
+        ],
+        &endpoint,
+    )
+}
+
+/// The same for programs.
+pub(super) fn object<S>(row: &StoredRow<S>, names: &EventTypeNames) -> Value {
+    let mut object = standing(row, names).to_json();
+    object["scope"] = row.key.scope.key().into();
+    object["subscriptionId"] = row.key.subscription_id.as_str().into();
+    object["category"] = text(&row.attributes, "category").into();
+    object["endpoint"] = without_query(text(&row.attributes, "endpoint")).into();
+    object
+}
+
+/// `mine of PROPERTY#demo-property`
+pub(super) fn name(key: &SecretOwner) -> String {
+    format!("{} of {}", key.subscription_id, key.scope.key())
+}
+
+/// A URL up to its query, with nothing in it that a terminal would obey.
+fn without_query(url: &str) -> String {
+    match url.split_once('?') {
+        None => plain(url),
+        Some((start, _)) => format!("{}?…", plain(start)),
+    }
+}
+
+/// A value as it may be shown.
+fn shown(attribute: &str, value: &Value) -> Value {
+    match value {
+        Value::String(url) if matches!(attribute, "endpoint" | "encryptionJwksUri") => {
+            without_query(url).into()
+        }
+        Value::Object(members) if attribute == "response" => {
+            let members = members.iter().map(|(name, value)| match value {
+                Value::String(url) if name == "jwksUri" => {
+                    (name.clone(), without_query(url).into())
+                }
+                other => (name.clone(), other.clone()),
+            });
+            Value::Object(members.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// A change, as a line of a difference.
+pub(super) fn change_line(change: &Change) -> String {
+    let Change { attribute, before, after } = change;
+    let show = |value: &Value| plain(&shown(attribute, value).to_string());
+    match (before, after) {
+        (None, None) => String::new(),
+        (None, Some(after)) => good(&format!("    + {attribute}: {}", show(after))),
+        (Some(before), None) => bad(&format!("    - {attribute}: {}", show(before))),
+        (Some(before), Some(after)) => {
+            let same = if show(before) == show(after) { " (the query differs)" } else { "" };
+            format!("    ~ {attribute}: {} -> {}{same}", show(before), show(after))
+        }
+    }
+}
+
+/// The same for programs.
+pub(super) fn change_object(change: &Change) -> Value {
+    let show = |value: &Option<Value>| value.as_ref().map(|value| shown(&change.attribute, value));
+    json!({"attribute": change.attribute, "before": show(&change.before), "after": show(&change.after)})
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a26_no_query_is_shown_in_a_difference() {
+        let change = |attribute: &str, before: Value, after: Value| Change {
+            attribute: attribute.to_owned(),
+            before: Some(before),
+            after: Some(after),
+        };
+        let endpoint =
+            change("endpoint", "https://h/?t=s3cret1".into(), "https://h/?t=s3cret2".into());
+        let line = change_line(&endpoint);
+        assert!(line.contains("the query differs") && !line.contains("s3cret"), "{line}");
+        let response = json!({"jwksUri": "https://h/keys?t=s3cret1", "alg": "ES256"});
+        let response = change("response", response, Value::Null);
+        for change in [&endpoint, &response] {
+            assert!(!change_line(change).contains("s3cret"));
+            assert!(!change_object(change).to_string().contains("s3cret"));
+        }
+    }
+}

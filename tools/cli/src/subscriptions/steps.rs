@@ -1,0 +1,161 @@
+//! A plan shown, asked about and carried out: many rows at once, each on its own condition.
+
+use adapters::rows::{Rows, Seen};
+use domain::apply::{Step, StoredRow};
+use domain::delivery::OurFault;
+use domain::subscription::{Change, changes};
+use futures_util::stream::{self, StreamExt as _};
+
+use super::answer::{Action, Answer};
+use super::{Writing, show};
+use crate::console::{Console, bad, count, good, plain};
+use crate::failure::{Failure, Finished};
+
+/// Rows that are written at once.
+const AT_ONCE: usize = 8;
+
+/// After so many failures with nothing done in between, the rest is not tried.
+const FAILURES_MAX: usize = 16;
+
+/// Of so many steps each is shown; of more, a summary and the first ones.
+const SHOWN_MAX: usize = 200;
+
+/// What has to be done, and for whom.
+pub(crate) struct Work<'a> {
+    pub(crate) steps: Vec<Step<'a, Seen>>,
+    pub(crate) unchanged: usize,
+    /// Who keeps the rows in files.
+    pub(crate) owner: Option<&'a str>,
+}
+
+/// Shows what would be done, for people.
+pub(crate) fn show_plan(work: &Work<'_>, console: &Console) -> Result<(), Failure> {
+    for step in work.steps.iter().take(SHOWN_MAX) {
+        console.line(&headline(step))?;
+        for change in changes_of(step) {
+            console.line(&show::change_line(change))?;
+        }
+    }
+    if work.steps.len() > SHOWN_MAX {
+        console.line(&format!("… and {} more", work.steps.len() - SHOWN_MAX))?;
+    }
+    let number = |action| work.steps.iter().filter(|step| Action::of(step) == action).count();
+    let summary = format!(
+        "{} to create, {} to change, {} to delete, {} as defined",
+        number(Action::Create),
+        number(Action::Change),
+        number(Action::Delete),
+        work.unchanged
+    );
+    console.line(&summary)?;
+    Ok(())
+}
+
+fn headline(step: &Step<'_, Seen>) -> String {
+    let name = show::name(step.key());
+    match step {
+        Step::Create { .. } => good(&format!("create {name}")),
+        Step::Change { row, .. } if step.takes_over() => match row.managed_by() {
+            None => format!("change {name}, which was written otherwise before"),
+            Some(owner) => format!("change {name}, which {} keeps so far", plain(owner)),
+        },
+        Step::Change { .. } => format!("change {name}"),
+        Step::Delete { .. } => bad(&format!("delete {name}")),
+    }
+}
+
+fn changes_of<'s>(step: &'s Step<'_, Seen>) -> &'s [Change] {
+    match step {
+        Step::Create { changes, .. } | Step::Change { changes, .. } => changes,
+        Step::Delete { .. } => &[],
+    }
+}
+
+/// Carries a plan out, after a question where there is something to ask about.
+pub(crate) async fn carry_out(
+    work: Work<'_>,
+    writing: &Writing,
+    question: Option<String>,
+    rows: &Rows,
+    console: &Console,
+) -> Result<Finished, Failure> {
+    if writing.dry_run {
+        for step in &work.steps {
+            console.object(|| object(step, Answer::Planned))?;
+        }
+        return Ok(Finished::Done);
+    }
+    if let Some(question) = question.filter(|_| !writing.yes) {
+        console.confirm(&question)?;
+    }
+    let total = work.steps.len();
+    let owner = work.owner;
+    let answers = stream::iter(&work.steps)
+        .map(|step| async move { (step, answer(step, owner, rows).await) })
+        .buffer_unordered(AT_ONCE);
+    let mut answers = std::pin::pin!(answers);
+    let (mut done, mut left, mut failures, mut in_a_row) = (0, 0, 0, 0);
+    while let Some((step, answer)) = answers.next().await {
+        // The log line says why.
+        let answer = answer.unwrap_or(Answer::Failed);
+        match answer {
+            Answer::Failed => (failures, in_a_row) = (failures + 1, in_a_row + 1),
+            good if good.is_good() => (done, in_a_row) = (done + 1, 0),
+            _ => (left, in_a_row) = (left + 1, 0),
+        }
+        console.object(|| object(step, answer))?;
+        if !answer.is_good() {
+            console.line(&format!("{}: {}", show::name(step.key()), answer.words()))?;
+        }
+        if in_a_row == FAILURES_MAX {
+            return Err(Failure::Stopped(OurFault::Subscriptions));
+        }
+        console.progress(|| format!("{} of {total}", done + left + failures));
+    }
+    console.note(&format!("{} written", count(done, "row", "rows")));
+    if failures > 0 {
+        return Err(Failure::Aws(OurFault::Subscriptions));
+    }
+    Ok(if left == 0 { Finished::Done } else { Finished::InPart })
+}
+
+fn object(step: &Step<'_, Seen>, answer: Answer) -> serde_json::Value {
+    answer.object(step.key(), Action::of(step), changes_of(step))
+}
+
+async fn answer(
+    step: &Step<'_, Seen>,
+    owner: Option<&str>,
+    rows: &Rows,
+) -> Result<Answer, OurFault> {
+    let is_done = match step {
+        Step::Create { definition, changes } => rows.write(&definition.key, None, changes).await?,
+        Step::Change { definition, row, changes } => {
+            rows.write(&definition.key, Some(&row.seen), changes).await?
+        }
+        Step::Delete { row } => rows.delete(row).await?,
+    };
+    if !is_done && !is_as_wanted(step, owner, rows).await? {
+        return Ok(Answer::ChangedMeanwhile);
+    }
+    Ok(match step {
+        Step::Delete { .. } => Answer::Deleted,
+        Step::Create { .. } | Step::Change { .. } => Answer::Written,
+    })
+}
+
+/// The SDK repeats a call whose answer got lost, and finds its own work: that is no conflict.
+async fn is_as_wanted(
+    step: &Step<'_, Seen>,
+    owner: Option<&str>,
+    rows: &Rows,
+) -> Result<bool, OurFault> {
+    let now: Option<StoredRow<Seen>> = rows.find(step.key()).await?;
+    Ok(match (step, now) {
+        (Step::Delete { .. }, now) => now.is_none(),
+        (Step::Create { .. } | Step::Change { .. }, None) => false,
+        (Step::Create { definition, .. } | Step::Change { definition, .. }, Some(now)) => {
+            changes(definition, &now.attributes, owner).is_empty()
+        }
+    })
+}
