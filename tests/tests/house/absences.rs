@@ -27,6 +27,7 @@ fn the_domain_s_manifest_guards_the_wall() {
         "serde",
         "serde_json",
         "sha2",
+        "strsim",
         "thiserror",
         "time",
         "url",

@@ -20,9 +20,10 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 28] = [
+const PRINTABLE: [(&str, &str); 29] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
+    ("DefinitionProblem", "names in its author's own file"),
     ("DeliveryId", "our ID"),
     ("Entry", "our outcome code; it never loads the event"),
     ("EventTypeNames", "a setting"),

@@ -2,7 +2,7 @@
 //! its reader; the test below holds the two together.
 
 /// An attribute that a row's owner writes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub struct Attribute {
     /// Its name in the row.
     pub name: &'static str,

@@ -6,8 +6,8 @@ use serde_json::{Map, Value};
 use super::Definition;
 use super::attributes::{MANAGED_BY, OWNED};
 
-/// One attribute that is to be another than it is.
-#[derive(Clone, Debug, PartialEq)]
+/// One attribute that is to be another than it is. No `Debug`: a URL may have a token in its query.
+#[derive(Clone, PartialEq)]
 pub struct Change {
     /// Its name.
     pub attribute: String,
@@ -120,14 +120,12 @@ mod tests {
             before,
             after,
         };
-        assert_eq!(
-            found,
-            [
-                change("description", None, Some("new".into())),
-                change("retry", retry, None),
-                change("managedBy", None, Some("git".into())),
-            ]
-        );
+        let wanted = [
+            change("description", None, Some("new".into())),
+            change("retry", retry, None),
+            change("managedBy", None, Some("git".into())),
+        ];
+        assert!(found == wanted);
     }
 
     #[test]

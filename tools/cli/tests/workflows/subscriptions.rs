@@ -223,8 +223,7 @@ async fn two_editors_cannot_undo_each_other() {
     };
     let first = rows.find(&key("mine")).await.expect("read").expect("there");
     let second = rows.find(&key("mine")).await.expect("read").expect("there");
-    let write =
-        async |seen, text| rows.write(&key("mine"), Some(seen), &describe(text)).await;
+    let write = async |seen, text| rows.write(&key("mine"), Some(seen), &describe(text)).await;
     // What the service writes meanwhile is no editor's.
     let troubled = stack.local.clients().dynamodb.update_item().table_name("subscriptions");
     troubled

@@ -1,3 +1,5 @@
+//! Definitions as people write them, with everything that may be wrong with them.
+
 use super::*;
 use serde_json::json;
 
