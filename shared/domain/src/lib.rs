@@ -24,6 +24,7 @@ pub mod notification;
 pub mod outcome;
 pub mod redrive;
 pub mod retry;
+pub mod schema;
 pub mod scope;
 pub mod subscription;
 pub mod sweep;

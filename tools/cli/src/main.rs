@@ -13,6 +13,7 @@ mod documents;
 mod duration;
 mod failure;
 mod filter;
+mod schema;
 mod secrets;
 mod subscriptions;
 mod whose;
@@ -72,6 +73,7 @@ enum Command {
     #[command(subcommand)]
     Subscriptions(subscriptions::Command),
     Apply(apply::Apply),
+    Schema(schema::Schema),
     /// Deliveries that are not done: given up, waiting or held
     #[command(subcommand)]
     Deliveries(deliveries::Command),
@@ -109,6 +111,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
             subscriptions::run(command, &arguments.access, console).await
         }
         Command::Apply(command) => apply::run(&command, &arguments.access, console).await,
+        Command::Schema(command) => schema::run(&command, console),
         Command::Deliveries(command) => deliveries::run(command, &arguments.access, console).await,
         Command::DeadLetters(command) => {
             dead_letters::run(command, &arguments.access, console).await

@@ -8,14 +8,20 @@ pub struct Attribute {
     pub name: &'static str,
     /// The members that it may have, where it is a map of ours; empty for everything else.
     pub members: &'static [&'static str],
+    /// Whether it says something about logins, and about nothing else.
+    pub is_of_logins: bool,
 }
 
 const fn plain(name: &'static str) -> Attribute {
-    Attribute { name, members: &[] }
+    Attribute { name, members: &[], is_of_logins: false }
 }
 
 const fn map(name: &'static str, members: &'static [&'static str]) -> Attribute {
-    Attribute { name, members }
+    Attribute { name, members, is_of_logins: false }
+}
+
+const fn of_logins(attribute: Attribute) -> Attribute {
+    Attribute { is_of_logins: true, ..attribute }
 }
 
 /// What a row's owner writes.
@@ -32,11 +38,14 @@ pub const OWNED: [Attribute; 17] = [
     plain("encryptionJwk"),
     plain("encryptionJwksUri"),
     map("retry", &["timeoutMs", "attemptsMax"]),
-    map("response", &["issuer", "alg", "jwks", "jwksUri", "binding", "encryption"]),
-    map("lastKnownGood", &["maxAgeSeconds"]),
-    plain("priority"),
-    plain("timeoutMs"),
-    map("onUnavailable", &["timeout", "connection", "status", "breaker_open", "key_set"]),
+    of_logins(map("response", &["issuer", "alg", "jwks", "jwksUri", "binding", "encryption"])),
+    of_logins(map("lastKnownGood", &["maxAgeSeconds"])),
+    of_logins(plain("priority")),
+    of_logins(plain("timeoutMs")),
+    of_logins(map(
+        "onUnavailable",
+        &["timeout", "connection", "status", "breaker_open", "key_set"],
+    )),
 ];
 
 /// What the service and its tools write into a row beside that.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::attributes::{Attribute, OURS, OWNED};
 use super::row::RowProblem;
 use super::{SecretOwner, Subscription};
-use crate::event_type::EventTypeNames;
+use crate::event_type::{Category, EventTypeNames};
 use crate::id::{ClientId, PropertyId, SubscriptionId};
 use crate::scope::Scope;
 
@@ -44,6 +44,8 @@ pub enum DefinitionProblem {
     },
     /// An attribute that the service writes.
     Ours(&'static str),
+    /// An attribute that only a subscription to logins can have a use for.
+    OfLogins(&'static str),
     /// An attribute that cannot be read.
     Row(RowProblem),
 }
@@ -60,6 +62,9 @@ impl fmt::Display for DefinitionProblem {
                 nearest.map_or(Ok(()), |nearest| write!(f, "; did you mean {nearest}?"))
             }
             Self::Ours(name) => write!(f, "{name}: expected to be absent, the service writes it"),
+            Self::OfLogins(name) => {
+                write!(f, "{name}: expected to be absent, it is of the category enrich alone")
+            }
             Self::Row(problem) => problem.fmt(f),
         }
     }
@@ -79,6 +84,7 @@ impl Definition {
         let scope = take_scope(&mut document);
         let id = take_str(&mut document, ID).and_then(|id| SubscriptionId::parse(&id).ok());
         let mut problems = unknown_names(&document);
+        problems.extend(misplaced(&document));
         if scope.is_none() {
             problems.push(DefinitionProblem::Scope);
         }
@@ -161,6 +167,17 @@ fn unknown_names(document: &Map<String, Value>) -> Vec<DefinitionProblem> {
         }
     }
     problems
+}
+
+/// What says something about logins in a definition that is clearly about something else.
+fn misplaced(document: &Map<String, Value>) -> impl Iterator<Item = DefinitionProblem> {
+    let category = document.get("category").and_then(Value::as_str);
+    let is_other = category.is_some_and(|category| category != Category::Enrich.as_str());
+    let is_misplaced = move |attribute: &&Attribute| {
+        is_other && attribute.is_of_logins && document.contains_key(attribute.name)
+    };
+    let misplaced = OWNED.iter().filter(is_misplaced);
+    misplaced.map(|attribute| DefinitionProblem::OfLogins(attribute.name))
 }
 
 fn unknown_members(attribute: &Attribute, value: &Value) -> Vec<DefinitionProblem> {

@@ -47,6 +47,19 @@ fn help_names_every_command_and_every_exit_code() {
     }
 }
 
+/// After a change of what is read: `cargo workflows schema subscription > docs/schemas/subscription.json`
+/// and so on.
+#[test]
+fn the_published_schemas_are_those_of_this_release() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schemas");
+    for name in ["subscription", "row", "event"] {
+        let said = workflows(&["schema", name]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let published = std::fs::read_to_string(format!("{folder}/{name}.json")).expect(name);
+        assert!(published == said.stdout, "docs/schemas/{name}.json is not what schema prints");
+    }
+}
+
 #[test]
 fn a_wrong_command_line_is_told_before_anything_is_done() {
     for (arguments, about) in [
@@ -78,6 +91,7 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
         (vec!["subscriptions", "put"], "FILE"),
         (vec!["subscriptions", "get", "--property", "p"], "--subscription"),
         (vec!["apply"], "FOLDER"),
+        (vec!["schema", "tables"], "subscription"),
         (vec!["apply", "x", "--owner", ""], "--owner"),
         (vec!["apply", "x", "--yes", "--dry-run"], "--dry-run"),
         (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),

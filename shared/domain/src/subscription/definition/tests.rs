@@ -37,7 +37,7 @@ fn a_definition_is_a_row_with_its_key_in_words() {
 fn every_typo_is_told_with_what_was_meant() {
     let said = read(&json!({
         "endpont": "x", "event_types": [], "retry": {"timeoutms": 500, "tries": 3}, "zzz": 1,
-        "troubledAt": 1, "managedBy": "me",
+        "troubledAt": 1, "managedBy": "me", "priority": 1,
     }));
     let mut said = said.err().expect("refused");
     said.sort();
@@ -47,6 +47,7 @@ fn every_typo_is_told_with_what_was_meant() {
             "endpont: there is no such attribute; did you mean endpoint?",
             "event_types: there is no such attribute; did you mean eventTypes?",
             "managedBy: expected to be absent, the service writes it",
+            "priority: expected to be absent, it is of the category enrich alone",
             "retry.timeoutms: there is no such attribute; did you mean timeoutMs?",
             "retry.tries: there is no such attribute",
             "troubledAt: expected to be absent, the service writes it",
