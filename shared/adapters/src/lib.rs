@@ -25,6 +25,7 @@ pub mod logins;
 pub mod panics;
 pub mod ports;
 pub mod queue;
+pub mod sealing;
 pub mod settings;
 pub mod signing;
 pub mod subscriptions;
