@@ -58,8 +58,8 @@ async fn verified(stack: &Stack, recipient: &Recipient, post: &Request, audience
     assert_eq!(opened.header["kid"], recipient.jwk()["kid"]);
     let jwks_url = format!("{}/.well-known/jwks.json", stack.local.api_url());
     let verifier = Verifier::new(jwks_url, stack.local.functions().issuer().to_owned());
-    let verified = verifier.verify(&opened.content, audience).await;
-    verified.unwrap_or_else(|refused| unreachable!("{refused}")).payload
+    let token = verifier.verify(&opened.content, audience).await;
+    token.unwrap_or_else(|refused| unreachable!("{refused}")).payload
 }
 
 #[tokio::test]

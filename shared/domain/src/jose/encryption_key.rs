@@ -68,14 +68,14 @@ impl EncryptionKey {
         if PRIVATE.iter().any(|member| jwk.contains_key(*member)) {
             return Err(UnfitKey::Private);
         }
-        let kind = KeyEncryption::of_kind(jwk).ok_or(UnfitKey::Kind)?;
+        let algorithm = KeyEncryption::of_kind(jwk).ok_or(UnfitKey::Kind)?;
         if jwk.get("use").is_some_and(|usage| usage != "enc") {
             return Err(UnfitKey::Usage);
         }
-        if jwk.get("key_ops").is_some_and(|operations| !allows(kind, operations)) {
+        if jwk.get("key_ops").is_some_and(|operations| !allows(algorithm, operations)) {
             return Err(UnfitKey::Operations);
         }
-        if jwk.get("alg").is_some_and(|name| name != kind.as_str()) {
+        if jwk.get("alg").is_some_and(|name| name != algorithm.as_str()) {
             return Err(UnfitKey::Algorithm);
         }
         let kid = match jwk.get("kid") {
@@ -85,7 +85,7 @@ impl EncryptionKey {
             }
             Some(_) => return Err(UnfitKey::KeyId),
         };
-        let material = match kind {
+        let material = match algorithm {
             KeyEncryption::EcdhEsA256Kw => {
                 EncryptionMaterial::P256(point_on_p256(jwk).ok_or(UnfitKey::Point)?)
             }
@@ -144,9 +144,9 @@ impl KeyEncryption {
 
 /// Whether `key_ops` lets a key be encrypted to (RFC 7517 §4.3). The list of a public key for
 /// agreement is empty where Web Cryptography has exported it.
-fn allows(kind: KeyEncryption, operations: &Value) -> bool {
+fn allows(algorithm: KeyEncryption, operations: &Value) -> bool {
     let Some(operations) = operations.as_array() else { return false };
-    match kind {
+    match algorithm {
         KeyEncryption::EcdhEsA256Kw => {
             operations.is_empty()
                 || operations.iter().any(|name| name == "deriveKey" || name == "deriveBits")
