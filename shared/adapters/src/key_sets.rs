@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::egress::GuardedUrl;
-use domain::enrich::{Fetched, KeyMemory, KeyStep, WantedKey};
+use domain::enrich::{Fetched, KeyMemory, KeyStep, Wanted, WantedKey};
 use domain::jose::KeySet;
 use domain::limits::{KEY_SET_FETCH_MS, KEY_SETS_REMEMBERED_MAX};
 use domain::time::{Deadline, Timestamp};
@@ -60,6 +60,24 @@ impl KeySets {
         wanted: WantedKey<'_>,
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NotHad> {
+        self.look_for(url, wanted.into(), deadline).await
+    }
+
+    /// As [`Self::of`], for the key in it that its target wants to be encrypted to.
+    pub async fn for_encryption(
+        &self,
+        url: &GuardedUrl,
+        deadline: Deadline,
+    ) -> Result<Arc<KeySet>, NotHad> {
+        self.look_for(url, Wanted::Encryption, deadline).await
+    }
+
+    async fn look_for(
+        &self,
+        url: &GuardedUrl,
+        wanted: Wanted<'_>,
+        deadline: Deadline,
+    ) -> Result<Arc<KeySet>, NotHad> {
         let slot = self.slot(url.url().as_str());
         let mut fetched = Fetched::Before;
         let mut has_waited = false;
@@ -93,7 +111,7 @@ impl KeySets {
         slot: &Arc<Slot>,
         state: &mut State,
         url: &GuardedUrl,
-        wanted: WantedKey<'_>,
+        wanted: Wanted<'_>,
     ) -> (watch::Receiver<()>, Begun) {
         let begun_at = clock::now();
         let is_open = |ended: &&watch::Receiver<()>| ended.has_changed().is_ok();

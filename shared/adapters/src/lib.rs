@@ -26,6 +26,7 @@ pub mod panics;
 pub mod ports;
 pub mod queue;
 pub mod rows;
+pub mod sealing;
 pub mod settings;
 pub mod signing;
 pub mod subscriptions;

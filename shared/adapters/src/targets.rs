@@ -90,7 +90,7 @@ impl Targets {
         let mut headers = webhook_headers(&question.headers, "application/jwt, application/json");
         headers.insert("webhook-deadline", deadline.moment().as_ms().into());
         // A copy: should the question have to be put again, it is the same one.
-        let body = Bytes::from(question.notification.as_str().to_owned());
+        let body = Bytes::from(question.notification.as_body().to_owned());
         let message = Message { method: Method::POST, headers, body };
         let whole = async {
             read(self.client.send(&question.url, message, question.connection).await?).await

@@ -38,6 +38,7 @@ use crate::notification::{Issuer, Notification, Signature, WebhookHeaders};
 use crate::outcome::Outcome;
 use crate::retry::{Dice, Schedule};
 use crate::scope::Scope;
+use crate::sealing;
 use crate::subscription::{SealedSecret, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
 
@@ -71,6 +72,9 @@ pub trait Ports: Sync {
         secrets: &[&SealedSecret],
         signing_input: &str,
     ) -> impl Future<Output = Result<Vec<Signature>, Unsigned>> + Send;
+
+    /// What tokens are encrypted with, where a subscription asks for it.
+    fn sealing(&self) -> &impl sealing::Ports;
 
     /// Disables a subscription, if the row still has the endpoint that gave the reason. `false`
     /// when it could not be done; the next delivery tries again.

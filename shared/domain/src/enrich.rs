@@ -34,15 +34,16 @@ use crate::id::uuid_v7;
 use crate::ingest::Refusal;
 use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
-use crate::notification::{Issuer, WebhookHeaders};
+use crate::notification::{Issuer, Notification, WebhookHeaders};
 use crate::scope::Scope;
+use crate::sealing;
 use crate::subscription::{EnrichPolicy, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
 
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
 pub use decision::Decision;
-pub use key_memory::{Fetched, KeyMemory, KeyStep};
+pub use key_memory::{Fetched, KeyMemory, KeyStep, Wanted};
 pub use memory::Memory;
 pub use receipt::{Freshness, Source, TargetReport};
 pub use request::{Login, LoginRequest};
@@ -69,6 +70,9 @@ pub trait Ports: Sync {
         payload: &str,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Compact, NoSigningKey>> + Send;
+
+    /// What questions are encrypted with, where a subscription asks for it.
+    fn sealing(&self) -> &impl sealing::Ports;
 
     /// Asks a target and reads its whole reply. Asks once: whether to ask again is decided here.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Silence>> + Send;
@@ -100,8 +104,8 @@ pub trait Ports: Sync {
 pub struct Question {
     /// Where to.
     pub url: GuardedUrl,
-    /// The signed login event.
-    pub notification: Compact,
+    /// The signed login event, encrypted where the subscription says so.
+    pub notification: Notification,
     /// What helps the receiver.
     pub headers: WebhookHeaders,
     /// Also told to the target, as `webhook-deadline` in epoch milliseconds.

@@ -1,16 +1,21 @@
-//! JOSE as far as our two contracts need it: signed notifications out, signed answers in.
+//! JOSE as far as our two contracts need it: signed notifications out, signed answers in,
+//! and either encrypted to whoever is to read it.
 //!
 //! Pure functions over texts and keys. The arithmetic of signatures is a library's; what stands
 //! here is what the libraries leave open (RFC 7515, RFC 7517, RFC 8725). Private keys live in the
 //! adapters.
 
 mod compact;
+mod compact_jwe;
+mod encryption_key;
 mod key_set;
 mod sealed;
 
 use std::fmt;
 
 pub use compact::{Compact, HeaderRefusal, Unverified, signing_input};
+pub use compact_jwe::{CompactJwe, JweHeader};
+pub use encryption_key::{EncryptionKey, EncryptionMaterial, UnfitKey};
 pub use key_set::{Key, KeySet, KeySetRefusal};
 pub use sealed::{CONTENT_ENCRYPTION, KeyEncryption, SealRefusal, Sealed, SealedKey, concat_kdf};
 

@@ -105,6 +105,9 @@ pub enum Reason {
     /// to sign with.
     #[error("secret_missing")]
     SecretMissing,
+    /// The subscription asks for encryption, and there is no key that can be encrypted to.
+    #[error("encryption_key_unusable")]
+    EncryptionKeyUnusable,
 }
 
 /// A claim on an item: while the lease lasts, and nobody else has moved the attempt, it is ours.

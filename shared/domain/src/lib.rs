@@ -26,6 +26,7 @@ pub mod redrive;
 pub mod retry;
 pub mod schema;
 pub mod scope;
+pub mod sealing;
 pub mod subscription;
 pub mod sweep;
 pub mod time;

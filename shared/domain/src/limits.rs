@@ -214,6 +214,10 @@ pub const KEPT_CONNECTIONS_MAX: usize = 512;
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
 /// See [`KEY_SET_BYTES_MAX`].
 pub const KEY_SET_KEYS_MAX: usize = 32;
+/// The name of a key to encrypt to, in bytes: it stands in the header of all that is.
+pub const KEY_ID_BYTES_MAX: usize = 256;
+/// An RSA key to encrypt to, in bits: more cost us time and give nobody more safety.
+pub const RSA_ENCRYPTION_BITS_MAX: usize = 4_096;
 /// How long a fetched key set is used without looking again: how long a key that its target has
 /// withdrawn goes on to count.
 pub const KEY_SET_FRESH_MS: u64 = 10 * 60 * 1_000;

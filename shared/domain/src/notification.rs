@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::DeliveryId;
-use crate::jose::Compact;
+use crate::jose::{Compact, CompactJwe};
 use crate::json::push_member;
 use crate::subscription::{Fields, Subscription};
 use crate::time::Timestamp;
@@ -130,20 +130,22 @@ fn raw(json: String) -> Box<RawValue> {
 }
 
 /// What is sent to a target: signed, and not to be changed any more. No `Debug`: it may hold
-/// personal data.
+/// personal data. Whether a token goes in the clear is decided in one place, [`crate::sealing`].
 pub enum Notification {
     /// A Security Event Token.
     Token(Compact),
+    /// One that is encrypted to the target.
+    Encrypted(CompactJwe),
     /// A standard webhook.
     Webhook(SignedWebhook),
 }
 
 impl Notification {
-    /// The media type of its body.
+    /// The media type of its body: encryption changes nothing about that (RFC 7519 §5.2).
     #[must_use]
     pub const fn media_type(&self) -> &'static str {
         match self {
-            Self::Token(_) => MEDIA_TYPE,
+            Self::Token(_) | Self::Encrypted(_) => MEDIA_TYPE,
             Self::Webhook(_) => WEBHOOK_MEDIA_TYPE,
         }
     }
@@ -152,7 +154,7 @@ impl Notification {
     #[must_use]
     pub fn signatures(&self) -> Option<&str> {
         match self {
-            Self::Token(_) => None,
+            Self::Token(_) | Self::Encrypted(_) => None,
             Self::Webhook(webhook) => Some(webhook.signatures()),
         }
     }
@@ -162,6 +164,7 @@ impl Notification {
     pub fn as_body(&self) -> &str {
         match self {
             Self::Token(token) => token.as_str(),
+            Self::Encrypted(token) => token.as_str(),
             Self::Webhook(webhook) => webhook.as_body(),
         }
     }
@@ -171,6 +174,7 @@ impl Notification {
     pub fn into_body(self) -> String {
         match self {
             Self::Token(token) => token.into_string(),
+            Self::Encrypted(token) => token.into_string(),
             Self::Webhook(webhook) => webhook.into_body(),
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 
 use crate::egress::UrlRefusal;
 use crate::retry::RetryAfter;
+use crate::sealing::Unsealed;
 
 /// What came of one POST to a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,9 @@ pub enum Outcome {
     ProtocolViolated,
     /// The name resolved to an address that we do not connect to. It may be mended tomorrow.
     AddressRefused,
+    /// Nothing was posted: the key set that its key for encryption stands in could not be fetched for
+    /// now. It is the target's to serve.
+    EncryptionKeyUnavailable,
     /// The URL is not one that we POST to, and will not become one by waiting.
     UrlRefused(UrlRefusal),
 }
@@ -60,7 +64,8 @@ impl Outcome {
             | Self::ConnectionFailed
             | Self::TlsFailed
             | Self::ProtocolViolated
-            | Self::AddressRefused => Verdict::Retry(None),
+            | Self::AddressRefused
+            | Self::EncryptionKeyUnavailable => Verdict::Retry(None),
             Self::UrlRefused(_) => Verdict::GiveUp,
         }
     }
@@ -90,6 +95,7 @@ impl fmt::Display for Outcome {
             Self::TlsFailed => f.write_str("tls"),
             Self::ProtocolViolated => f.write_str("protocol"),
             Self::AddressRefused => f.write_str("egress_blocked"),
+            Self::EncryptionKeyUnavailable => Unsealed::KeyUnavailable.fmt(f),
             Self::UrlRefused(refusal) => f.write_str(refusal.code()),
         }
     }

@@ -7,6 +7,7 @@ mod answer_rules;
 pub mod attributes;
 mod change;
 mod definition;
+mod encryption;
 mod enrich;
 mod fields;
 mod filter;
@@ -29,6 +30,7 @@ pub use self::enrich::{Action, EnrichPolicy, LastKnownGood, OnUnavailable, Unava
 pub use answer_rules::{AnswerRules, Binding, KeySource};
 pub use change::{Change, changes};
 pub use definition::{Definition, DefinitionProblem};
+pub use encryption::Encryption;
 pub use fields::Fields;
 pub use filter::{Filter, Mismatch};
 pub use retry::RetryPolicy;
@@ -59,6 +61,8 @@ pub struct Subscription {
     pub fields: Option<Fields>,
     /// How notifications are written down.
     pub format: Format,
+    /// What tokens are encrypted to, once they are signed; in the clear when the row says nothing.
+    pub encryption: Option<Encryption>,
     /// What tokens are signed with.
     pub signing_algorithm: Algorithm,
     /// What standard webhooks are signed with. A row may have secrets before it asks for webhooks.
@@ -148,8 +152,7 @@ impl Subscription {
     /// What a row's `sk` begins with.
     pub const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
 
-    /// Reads one row of a scope. Attributes nobody knows are let be; attributes that are known and
-    /// not yet supported are refused (see the module's head).
+    /// Reads one row of a scope, exactly (see the module's head). Attributes nobody knows are let be.
     pub fn read(
         scope: &Scope,
         row: Map<String, Value>,
@@ -179,9 +182,7 @@ impl Subscription {
         let format = read_format(&mut row, category)?;
         let owner = SecretOwner { scope: scope.clone(), subscription_id: id.clone() };
         let webhook_secrets = WebhookSecrets::read(&owner, &mut row)?;
-        for unsupported in ["encryptionJwk", "encryptionJwksUri"] {
-            row.refuse(unsupported)?;
-        }
+        let encryption = Encryption::read(&mut row, format)?;
         let filter = Filter::read(&mut row, category)?;
         let fields = Fields::read(&mut row)?;
         let enrich = match category {
@@ -201,6 +202,7 @@ impl Subscription {
             filter,
             fields,
             format,
+            encryption,
             signing_algorithm,
             webhook_secrets,
             retry,
@@ -364,7 +366,7 @@ mod tests {
             (json!({"webhookSecrets": {}}), "attribute webhookSecrets: expected a list of maps"),
             (
                 json!({"encryptionJwk": {"kty": "EC"}}),
-                "attribute encryptionJwk: expected to be absent, this release does not support it",
+                "attribute encryptionJwk: expected kty EC with crv P-256, or kty RSA",
             ),
         ] {
             assert_eq!(read(&patch).err().as_deref(), Some(said), "{patch}");

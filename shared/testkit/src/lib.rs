@@ -9,6 +9,7 @@
 //! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
 //! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
+//! - [`recipient`]: a target that opens what is encrypted to it.
 //! - [`tls`]: TLS for such servers, by an authority that nobody else trusts.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
@@ -28,6 +29,7 @@ pub mod crash;
 pub mod poller;
 pub mod raw_receiver;
 pub mod receiver;
+pub mod recipient;
 pub mod samples;
 pub mod simulation;
 pub mod tls;

@@ -29,6 +29,7 @@ mod pause;
 mod ports;
 mod queues;
 mod redrive;
+mod sealing;
 mod subscriptions;
 mod sweep;
 mod targets;
@@ -59,6 +60,7 @@ use known_good::KnownGood;
 use ledger::Ledger;
 use logins::Logins;
 use queues::Queues;
+use sealing::ServedKeys;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
 
@@ -101,6 +103,7 @@ struct State {
     faults: Faults,
     errands: Errands,
     held: Held,
+    served_keys: ServedKeys,
     calls: BTreeMap<Call, usize>,
 }
 
@@ -130,6 +133,7 @@ impl World {
             faults: Faults::default(),
             errands: Errands::default(),
             held: Held::default(),
+            served_keys: ServedKeys::default(),
             calls: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), memory: Memory::default() }

@@ -125,6 +125,10 @@ impl Ports for Outside<'_> {
         Ok(Compact::assemble(signing_input(algorithm, "ours", "secevent+jwt", payload), &[1]))
     }
 
+    fn sealing(&self) -> &impl domain::sealing::Ports {
+        &self.world
+    }
+
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {
         self.asked.lock().expect("no panic while asking").push(question.deadline);
         let content_type = self.content_type.map(str::to_owned);

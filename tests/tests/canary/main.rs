@@ -8,6 +8,7 @@
 //! them, and that the log has reason to let nobody else's lines through.
 
 mod deliveries;
+mod encryption;
 mod logins;
 mod outages;
 mod postings;
@@ -47,6 +48,7 @@ async fn a52_what_may_not_leak_is_in_no_log_line_error_reason_or_attribute() {
     postings::play(&stack).await;
     deliveries::play(&stack).await;
     logins::play(&stack).await;
+    encryption::play(&stack).await;
     watch.panics_over(words::ROW);
 
     let ours = watch.deployed();

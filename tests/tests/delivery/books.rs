@@ -7,7 +7,7 @@ use domain::event_type::EventType;
 use domain::ledger::{Claim, State};
 use domain::limits::{BREAKER_FAILURES_MAX, BREAKER_OPEN_MS, LEASE_MS};
 use domain::outcome::Outcome;
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::samples::{delivery_id, event, events_body, events_body_of};
 use testkit::world::{Call, Fault, Place, Reaction, World};
 
@@ -124,6 +124,7 @@ async fn rows() -> Vec<String> {
         first("it answers 4xx or 5xx", answer(Reaction::status(500))).await,
         first("no answer, no connection, no TLS, no HTTP", answer(timed_out())).await,
         first("an address that is not public", answer(not_public())).await,
+        first("the key set to encrypt by cannot be fetched", |world| encrypt(world, None)).await,
         later("the last attempt fails", |world| {
             let once = json!({"retry": {"attemptsMax": 2}});
             world.subscribe_with("s1", TARGET, &once);
@@ -147,6 +148,8 @@ async fn rows() -> Vec<String> {
         later("the subscription is gone by now", |world| world.unsubscribe("s1")).await,
     ]);
     rows.push(first("a webhook secret is none of the subscription's own", spoilt_secret).await);
+    let without_key = |world: &World| encrypt(world, Some(&[]));
+    rows.push(first("there is no key that can be encrypted to", without_key).await);
     rows.push(claimed("another environment has claimed it").await);
     rows.extend([
         later("the ledger item cannot be read", |world| world.spoil(&delivery_id("e1", "s1")))
@@ -186,6 +189,15 @@ fn spoilt_secret(world: &World) {
     let secret = json!({"ciphertext": "AQID", "dataKey": "AQID", "createdAt": 1});
     let attributes = json!({"format": "standard_webhooks", "webhookSecrets": [secret]});
     world.subscribe_with("s1", TARGET, &attributes);
+}
+
+/// Asks for encryption by a key set of these keys, or by one that is not served.
+fn encrypt(world: &World, keys: Option<&[Value]>) {
+    let uri = "https://target.example.com/jwks.json";
+    world.subscribe_with("s1", TARGET, &json!({ "encryptionJwksUri": uri }));
+    if let Some(keys) = keys {
+        world.serve_keys(uri, keys);
+    }
 }
 
 fn timed_out() -> Reaction {

@@ -84,6 +84,7 @@ async fn f18_a_schedule_that_is_used_up_ends_in_a_dead_letter_that_says_what_cam
         (Outcome::TlsFailed, "exhausted:tls"),
         (Outcome::ProtocolViolated, "exhausted:protocol"),
         (Outcome::AddressRefused, "exhausted:egress_blocked"),
+        (Outcome::EncryptionKeyUnavailable, "exhausted:encryption_key_unavailable"),
         (Outcome::Replied { status: 599, retry_after: None }, "exhausted:http_599"),
     ] {
         let world = world_with([]);

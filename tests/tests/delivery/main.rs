@@ -7,6 +7,7 @@ mod books;
 mod breaker;
 mod crashes;
 mod dead_letters;
+mod encryption;
 mod evidence;
 mod fan_out;
 mod first_attempts;

@@ -10,7 +10,7 @@ use domain::enrich::{Connection, Question, Silence};
 use domain::id::{ClientId, DeliveryId, EventId, SubscriptionId};
 use domain::jose::{Algorithm, Compact, signing_input};
 use domain::limits::KEPT_IDLE_MAX_MS;
-use domain::notification::WebhookHeaders;
+use domain::notification::{Notification, WebhookHeaders};
 use domain::scope::Scope;
 use domain::time::Deadline;
 use testkit::raw_receiver::{Act, RawReceiver};
@@ -22,9 +22,10 @@ fn question(url: &str, allowed_ms: u64) -> Question {
     let event = EventId::parse("e").expect("valid");
     let id = DeliveryId::of(&scope, &event, &SubscriptionId::parse("s").expect("valid"));
     let now = clock::now();
+    let token = Compact::assemble(signing_input(Algorithm::Es256, "k", "t", "{}"), &[1]);
     Question {
         url: GuardedUrl::judge(url, POLICY).expect("a loopback URL"),
-        notification: Compact::assemble(signing_input(Algorithm::Es256, "k", "t", "{}"), &[1]),
+        notification: Notification::Token(token),
         headers: WebhookHeaders { id, timestamp: now, attempt: 1 },
         deadline: Deadline::at(now.plus_ms(allowed_ms)),
         connection: Connection::Kept,

@@ -166,6 +166,10 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("shared/adapters/src/signing/decryption.rs", "DecryptionKey"),
         ("shared/adapters/src/signing/decryption.rs", "Private"),
         ("shared/domain/src/jose/sealed.rs", "Sealed"),
+        ("shared/domain/src/jose/compact_jwe.rs", "CompactJwe"),
+        ("shared/domain/src/jose/encryption_key.rs", "EncryptionKey"),
+        ("shared/domain/src/jose/encryption_key.rs", "EncryptionMaterial"),
+        ("shared/domain/src/subscription/encryption.rs", "Encryption"),
     ] {
         let text = read(file);
         let declared = [
@@ -182,6 +186,17 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         assert!(!text.contains(&format!("Debug for {name}")), "{name} in {file} can be printed");
         assert!(!text.contains(&format!("Display for {name}")), "{name} in {file} can be printed");
     }
+}
+
+#[test]
+fn a_token_becomes_a_notification_in_one_place() {
+    let mut places = Vec::new();
+    for (name, text) in sources(&["shared/domain/src", "shared/adapters/src", "functions"]) {
+        let made = without_tests(&text).matches("Notification::Token(").count();
+        places.extend(std::iter::repeat_n(name, made));
+    }
+    let is_the_place = |name: &String| name.ends_with("domain/src/sealing.rs");
+    assert!(places.len() == 1 && places.iter().all(is_the_place), "{places:?}");
 }
 
 #[test]

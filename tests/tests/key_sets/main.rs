@@ -233,6 +233,62 @@ async fn a71_what_is_no_key_set_is_refused() {
     assert_eq!(host.finds("k1").await, Ok(true), "without a media type");
 }
 
+/// A key that wants to be encrypted to.
+fn encryption_jwk() -> Value {
+    let mut jwk = jwk("e1");
+    jwk["use"] = "enc".into();
+    jwk["alg"] = "ECDH-ES+A256KW".into();
+    jwk
+}
+
+fn serving_all(keys: &[Value]) -> Reply {
+    Reply::status(200).body(json!({ "keys": keys }).to_string())
+}
+
+impl Host {
+    /// Whether there is a key to encrypt to.
+    async fn can_be_encrypted_to(&self) -> Result<bool, NotHad> {
+        let deadline = Deadline::at(clock::now().plus_ms(LONG_MS));
+        let keys = self.key_sets.for_encryption(&self.url, deadline).await?;
+        Ok(keys.encryption_key().is_some())
+    }
+}
+
+#[tokio::test]
+async fn one_fetch_serves_those_who_verify_and_those_who_encrypt() {
+    let host = Host::start([serving_all(&[jwk("k1"), encryption_jwk()])]).await;
+    for _ in 0..10 {
+        assert_eq!(host.can_be_encrypted_to().await, Ok(true));
+        assert_eq!(host.finds("k1").await, Ok(true));
+        assert_eq!(host.finds("e1").await, Ok(false), "it verifies nothing");
+    }
+    // Looked for once more, since `e1` might have been a key to verify with by now.
+    assert_eq!(host.requests(), 2);
+}
+
+#[tokio::test]
+async fn a_set_without_a_key_to_encrypt_to_is_looked_at_once_more_and_then_believed() {
+    let host = Host::start([serving(&["k1"]), serving(&["k1"])]).await;
+    assert_eq!(host.finds("k1").await, Ok(true));
+    let found = join_all((0..100).map(|_| host.can_be_encrypted_to())).await;
+    assert!(found.iter().all(|found| *found == Ok(false)));
+    assert_eq!(host.requests(), 2);
+    let host = Host::start([serving(&["k1"]), serving_all(&[encryption_jwk()])]).await;
+    assert_eq!(host.finds("k1").await, Ok(true));
+    assert_eq!(host.can_be_encrypted_to().await, Ok(true), "it has one by now");
+}
+
+#[tokio::test]
+async fn f25_a_host_that_is_down_says_nothing_about_keys_to_encrypt_to() {
+    let host = Host::start([serving(&["k1"]), Reply::status(503)]).await;
+    assert_eq!(host.finds("k1").await, Ok(true));
+    assert_eq!(host.can_be_encrypted_to().await, Err(NotHad));
+    let host = Host::start([serving_all(&[encryption_jwk()]), Reply::status(503)]).await;
+    assert_eq!(host.can_be_encrypted_to().await, Ok(true));
+    assert_eq!(host.finds("k2").await, Err(NotHad));
+    assert_eq!(host.can_be_encrypted_to().await, Ok(true), "known keys go on");
+}
+
 /// A right key set as another media type.
 fn typed(media_type: &'static str) -> Reply {
     Reply::status(200)

@@ -106,7 +106,7 @@ async fn post_to(url: GuardedUrl, deadline: Deadline) -> Outcome {
 async fn ask(url: GuardedUrl, deadline: Deadline) -> Result<(u16, Option<usize>), Unavailable> {
     let targets = Targets::new(LOOPBACK).expect("a client");
     let connection = Connection::Kept;
-    let (notification, headers) = (notification(), headers());
+    let (notification, headers) = (Notification::Token(notification()), headers());
     let question = Question { url, notification, headers, deadline, connection };
     match targets.ask(question).await {
         Ok(reply) => Ok((reply.status, reply.body.map(|body| body.len()))),

@@ -182,7 +182,7 @@ async fn a_row_that_does_not_parse_is_skipped_and_its_neighbours_are_served() {
         ("no-endpoint", "attribute endpoint: expected a string"),
         ("no-category", "attribute category: expected"),
         ("not-enabled", "attribute enabled: expected a boolean"),
-        ("binary", "attribute encryptionJwk: expected to be absent"),
+        ("binary", "attribute encryptionJwk: expected a map: a public JWK"),
     ] {
         let line = log.lines().find(|line| line.contains(&format!("SUBSCRIPTION#{id}")));
         assert!(line.is_some_and(|line| line.contains(attribute)), "{id}: {log}");

@@ -17,6 +17,7 @@ use domain::notification::Signature;
 use domain::outcome::Outcome;
 use domain::retry::Dice;
 use domain::scope::Scope;
+use domain::sealing;
 use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::Timestamp;
 use futures_util::future::try_join_all;
@@ -25,6 +26,7 @@ use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
+use crate::key_sets::KeySets;
 use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -34,7 +36,8 @@ use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 use crate::webhook_secrets::WebhookSecretStore;
 
-/// The tables, all four queues, the keys, the webhook secrets and the way to the targets.
+/// The tables, all four queues, the keys, the webhook secrets, targets' keys and the way to the
+/// targets.
 pub struct DeliveryPorts {
     subscriptions: SubscriptionTable,
     ledger: Ledger,
@@ -46,6 +49,7 @@ pub struct DeliveryPorts {
     retries_dead_letter: Queue,
     keys: KeyStore,
     webhook_secrets: WebhookSecretStore,
+    key_sets: KeySets,
     targets: Targets,
 }
 
@@ -66,6 +70,7 @@ impl DeliveryPorts {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let kms = aws_sdk_kms::Client::new(&config);
+        let targets = Targets::new(policy)?;
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
         Ok(Self {
             subscriptions: SubscriptionTable::new(
@@ -87,7 +92,8 @@ impl DeliveryPorts {
                 kms,
                 optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
             ),
-            targets: Targets::new(policy)?,
+            key_sets: KeySets::new(targets.clone()),
+            targets,
         })
     }
 }
@@ -120,6 +126,10 @@ impl Ports for DeliveryPorts {
         let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
         let by_secrets = opened.iter().map(|key| Signature::V1(key.sign(signing_input)));
         Ok(by_secrets.chain(keys.sign_webhook(signing_input)).collect())
+    }
+
+    fn sealing(&self) -> &impl sealing::Ports {
+        &self.key_sets
     }
 
     async fn disable(&self, subscription: &Subscription, ended: Ended) -> bool {

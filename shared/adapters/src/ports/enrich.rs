@@ -10,6 +10,7 @@ use domain::enrich::{
 use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet, Sealed};
 use domain::scope::Scope;
+use domain::sealing;
 use domain::subscription::Subscriptions;
 use domain::time::{Deadline, Timestamp};
 
@@ -93,6 +94,10 @@ impl Ports for EnrichPorts {
         let keys = within(deadline, self.keys.keys()).await.and_then(Result::ok);
         let keys = keys.ok_or(NoSigningKey)?;
         keys.sign(algorithm, payload).ok_or(NoSigningKey)
+    }
+
+    fn sealing(&self) -> &impl sealing::Ports {
+        &self.key_sets
     }
 
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {

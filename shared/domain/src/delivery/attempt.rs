@@ -13,6 +13,7 @@ use crate::message::Wakeup;
 use crate::notification::WebhookHeaders;
 use crate::outcome::{Outcome, Verdict};
 use crate::retry::RetryAfter;
+use crate::sealing::Unsealed;
 use crate::subscription::Subscription;
 use crate::time::Timestamp;
 
@@ -63,8 +64,8 @@ pub(super) async fn make(
         timestamp: ports.now(),
         attempt: due.attempt.saturating_add(1),
     };
-    let notification = match signing::sign(event, subscription, &headers, execution).await? {
-        Ok(notification) => notification,
+    let signed = match signing::sign(event, subscription, &headers, execution).await? {
+        Ok(signed) => signed,
         Err(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
     };
     // The target's time starts here: what our own keys took is not charged to it.
@@ -73,6 +74,17 @@ pub(super) async fn make(
         .invocation
         .attempt_deadline(started_at, subscription.retry.timeout_ms)
         .ok_or(OurFault::OutOfTime)?;
+    // And a key set that is the target's to serve is fetched within it.
+    let notification = match signed.notification(subscription, deadline, execution).await {
+        Ok(notification) => notification,
+        Err(Unsealed::KeyUnavailable) => {
+            let outcome = Outcome::EncryptionKeyUnavailable;
+            return Ok(due.made(outcome, Some(pass), started_at, execution));
+        }
+        Err(Unsealed::KeyUnusable) => {
+            return Ok(due.unsigned(Reason::EncryptionKeyUnusable, pass, ports.now()));
+        }
+    };
     let outcome = ports.post(Post { url, notification, headers, deadline }).await;
     Ok(due.made(outcome, Some(pass), started_at, execution))
 }
@@ -110,7 +122,7 @@ impl Due<'_> {
         }
     }
 
-    /// No attempt: it cannot be signed, and is not sent otherwise.
+    /// No attempt: it cannot be signed or encrypted, and is not sent otherwise.
     fn unsigned(&self, reason: Reason, pass: Pass, now: Timestamp) -> Made {
         Made {
             report: self.report(self.attempt, Disposition::Dead(reason)),

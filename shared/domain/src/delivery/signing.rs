@@ -1,12 +1,16 @@
-//! A notification in the subscription's format, signed. What cannot be signed is not sent.
+//! A notification in the subscription's format, signed, and encrypted where the subscription says
+//! so. What cannot be signed or encrypted is not sent.
 
 use super::{Execution, OurFault, Ports};
 use crate::event::Event;
+use crate::jose::Compact;
 use crate::ledger::Reason;
 use crate::notification::{
-    Notification, UnsignedWebhook, WebhookHeaders, payload, webhook_payload,
+    Notification, SignedWebhook, UnsignedWebhook, WebhookHeaders, payload, webhook_payload,
 };
+use crate::sealing::{self, Unsealed};
 use crate::subscription::{Format, Subscription};
+use crate::time::Deadline;
 
 /// Why a standard webhook has no signatures.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -20,19 +24,46 @@ pub enum Unsigned {
     SecretUnreadable,
 }
 
-/// The notification of an event to a subscription, or why there will never be one.
+/// What is signed and cannot be sent yet: [`Self::notification`] knows whether it may go as it is.
+pub(super) enum Signed {
+    Token(Compact),
+    Webhook(SignedWebhook),
+}
+
+impl Signed {
+    /// It, as its subscription wants it to be sent. A key set is fetched until the deadline.
+    pub(super) async fn notification(
+        self,
+        subscription: &Subscription,
+        deadline: Deadline,
+        execution: Execution<'_, impl Ports>,
+    ) -> Result<Notification, Unsealed> {
+        let Execution { settings, ports, .. } = execution;
+        match (self, &subscription.encryption) {
+            (Self::Token(token), encryption) => {
+                let (encryption, ports) = (encryption.as_ref(), ports.sealing());
+                sealing::notification(token, encryption, settings.egress, deadline, ports).await
+            }
+            (Self::Webhook(webhook), None) => Ok(Notification::Webhook(webhook)),
+            // Such a row is unreadable. Should there be one all the same, not in the clear.
+            (Self::Webhook(_), Some(_)) => Err(Unsealed::KeyUnusable),
+        }
+    }
+}
+
+/// The notification of an event to a subscription, signed, or why there will never be one.
 pub(super) async fn sign(
     event: &Event,
     subscription: &Subscription,
     headers: &WebhookHeaders,
     execution: Execution<'_, impl Ports>,
-) -> Result<Result<Notification, Reason>, OurFault> {
+) -> Result<Result<Signed, Reason>, OurFault> {
     let Execution { settings, ports, .. } = execution;
     match subscription.format {
         Format::Set => {
             let payload = payload(event, subscription, &settings.issuer, &settings.names);
             let token = ports.sign(subscription.signing_algorithm, &payload).await?;
-            Ok(Ok(Notification::Token(token)))
+            Ok(Ok(Signed::Token(token)))
         }
         Format::StandardWebhooks => {
             let payload = webhook_payload(event, subscription, &settings.names);
@@ -40,7 +71,7 @@ pub(super) async fn sign(
             let secrets = subscription.webhook_secrets.standing(headers.timestamp);
             match ports.sign_webhook(&secrets, webhook.signing_input()).await {
                 Ok(signatures) => {
-                    let signed = webhook.signed(&signatures).map(Notification::Webhook);
+                    let signed = webhook.signed(&signatures).map(Signed::Webhook);
                     Ok(signed.ok_or(Reason::SecretMissing))
                 }
                 Err(Unsigned::SecretUnreadable) => Ok(Err(Reason::SecretUnreadable)),

@@ -150,6 +150,7 @@ impl Decision {
             }
             Voice::NoSigningKey => self.fall_back(receipt::NO_SIGNING_KEY),
             Voice::NotOpened => self.fall_back(receipt::NO_DECRYPTION_KEY),
+            Voice::NotSealed(why) => self.fall_back(&why.to_string()),
             Voice::Abandoned => {}
         }
         self.action = action.map_or(self.action, |action| self.action.max(action));

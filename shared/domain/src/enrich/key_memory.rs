@@ -15,6 +15,30 @@ use crate::limits::{
 };
 use crate::time::{Deadline, Timestamp};
 
+/// What a key set is looked into for.
+#[derive(Clone, Copy)]
+pub enum Wanted<'a> {
+    /// The key that an answer says it is signed with.
+    Verifying(WantedKey<'a>),
+    /// The key that the target wants to be encrypted to.
+    Encryption,
+}
+
+impl Wanted<'_> {
+    fn is_in(self, keys: &KeySet) -> bool {
+        match self {
+            Self::Verifying(key) => keys.find(key.kid, key.algorithm).is_some(),
+            Self::Encryption => keys.encryption_key().is_some(),
+        }
+    }
+}
+
+impl<'a> From<WantedKey<'a>> for Wanted<'a> {
+    fn from(key: WantedKey<'a>) -> Self {
+        Self::Verifying(key)
+    }
+}
+
 /// A key set as last read, and what became of reading it since.
 #[derive(Default)]
 pub struct KeyMemory {
@@ -52,9 +76,9 @@ pub enum KeyStep {
 impl KeyMemory {
     /// What is to be done now about a key that is looked for until this deadline.
     #[must_use]
-    pub fn step(
+    pub fn step<'a>(
         &self,
-        wanted: WantedKey<'_>,
+        wanted: impl Into<Wanted<'a>>,
         fetched: Fetched,
         now: Timestamp,
         deadline: Deadline,
@@ -63,7 +87,7 @@ impl KeyMemory {
             let failed_just_now = is_within(KEY_SET_FIRST_RETRY_MS, self.failed_at, now);
             return if failed_just_now { KeyStep::GiveUp } else { KeyStep::Fetch(deadline) };
         };
-        let has_key = keys.find(wanted.kid, wanted.algorithm).is_some();
+        let has_key = wanted.into().is_in(keys);
         if is_within(KEY_SET_FRESH_MS, Some(read_at), now) {
             let looked_just_now =
                 is_within(KEY_SET_REFETCH_MS, self.missed_at, now) && !self.is_under_way(now);
@@ -91,9 +115,13 @@ impl KeyMemory {
     /// The set for whoever has waited for it as long as [`KeyStep::Fetch`] says: the one at hand, if it
     /// is not too old and holds the key.
     #[must_use]
-    pub fn make_do(&self, wanted: WantedKey<'_>, now: Timestamp) -> Option<Arc<KeySet>> {
+    pub fn make_do<'a>(
+        &self,
+        wanted: impl Into<Wanted<'a>>,
+        now: Timestamp,
+    ) -> Option<Arc<KeySet>> {
         let (_, keys) = self.kept(now)?;
-        keys.find(wanted.kid, wanted.algorithm).map(|_| Arc::clone(keys))
+        wanted.into().is_in(keys).then(|| Arc::clone(keys))
     }
 
     /// Whether there is a fetch to wait for. One that is older than a fetch may be was slept over by
@@ -104,11 +132,10 @@ impl KeyMemory {
     }
 
     /// Notes that a fetch begins for this key.
-    pub fn begin(&mut self, wanted: WantedKey<'_>, now: Timestamp) {
+    pub fn begin<'a>(&mut self, wanted: impl Into<Wanted<'a>>, now: Timestamp) {
         self.begun_at = Some(now);
-        let lacks = |(_, keys): (Timestamp, &Arc<KeySet>)| {
-            keys.find(wanted.kid, wanted.algorithm).is_none()
-        };
+        let wanted = wanted.into();
+        let lacks = |(_, keys): (Timestamp, &Arc<KeySet>)| !wanted.is_in(keys);
         if self.kept(now).is_some_and(lacks) {
             self.missed_at = Some(now);
         }

@@ -223,6 +223,7 @@ impl Learnt {
             | Voice::Recalled(..)
             | Voice::NoSigningKey
             | Voice::NotOpened
+            | Voice::NotSealed(_)
             | Voice::Abandoned => None,
         });
         let mut memories = Vec::new();

@@ -9,6 +9,7 @@ use super::AnswerRefusal;
 use super::target::{Heard, Voice};
 use crate::breaker::Change;
 use crate::id::SubscriptionId;
+use crate::sealing::Unsealed;
 use crate::subscription::{Action, Unavailable};
 
 /// What one target said, and how it counted.
@@ -19,8 +20,9 @@ pub struct TargetReport {
     pub subscription_id: SubscriptionId,
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
     /// `status`, `breaker_open`, `key_set`, each perhaps after `last_known_good:`;
-    /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`; or, when a
-    /// block was certain before, `abandoned` for a question and `unasked` for none.
+    /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`,
+    /// `encryption_key_unavailable`, `encryption_key_unusable`; or, when a block was certain before,
+    /// `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +61,8 @@ pub enum Source {
     Policy,
     /// We do, since its answer does not verify: a block, always.
     Verification,
-    /// We do, since something of ours was missing: a challenge, always.
+    /// We do, since something of ours was missing, or a key to encrypt the question to: a challenge,
+    /// always.
     Fallback,
 }
 
@@ -96,15 +99,18 @@ impl TargetReport {
             Voice::Recalled(why, _) => (recalled(*why), Some(Source::Policy)),
             Voice::NoSigningKey => (NO_SIGNING_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
+            Voice::NotSealed(why) => (why.to_string(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
         let (why, as_of) = match &heard.voice {
             Voice::Silent(why, _) => (Some(*why), None),
             Voice::Recalled(why, good) => (Some(*why), Some(good.at.to_rfc3339())),
-            Voice::Judged(_) | Voice::NoSigningKey | Voice::NotOpened | Voice::Abandoned => {
-                (None, None)
-            }
+            Voice::Judged(_)
+            | Voice::NoSigningKey
+            | Voice::NotOpened
+            | Voice::NotSealed(_)
+            | Voice::Abandoned => (None, None),
         };
         let freshness = match source {
             Some(Source::Target) => Some(Freshness::Fresh),
@@ -188,6 +194,13 @@ pub(super) fn because(heard: &Heard) -> String {
             format!(
                 "the answer of {id}'s target is encrypted, and our key could not be had: a challenge"
             )
+        }
+        Voice::NotSealed(why) => {
+            let why = match why {
+                Unsealed::KeyUnavailable => "could not be had",
+                Unsealed::KeyUnusable => "cannot be used",
+            };
+            format!("{id} was not asked, since the key to encrypt to {why}: a challenge")
         }
         Voice::Abandoned => format!("{id} was not waited for"),
     }

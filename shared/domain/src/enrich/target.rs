@@ -17,6 +17,7 @@ use crate::jose::Key;
 use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
 use crate::outcome::{holds_document, says_trouble};
+use crate::sealing::{self, Unsealed};
 use crate::subscription::{
     Action, AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable,
 };
@@ -55,6 +56,10 @@ pub(super) enum Voice {
     NoSigningKey,
     /// An answer that may be right, but that we had no key to open with. As [`Self::NoSigningKey`].
     NotOpened,
+    /// It was not asked, because there was no key to encrypt the question to. Its policy does not
+    /// speak here either: `allow` is said for a target that is down, and whoever can keep a key set
+    /// from us, or spoil it, must not be able to turn a block into that.
+    NotSealed(Unsealed),
     /// A block was certain before it was heard.
     Abandoned,
 }
@@ -72,7 +77,7 @@ impl Voice {
             },
             Self::Silent(_, action) => Some(*action),
             Self::Recalled(..) => Some(Action::Allow),
-            Self::NoSigningKey | Self::NotOpened => Some(WITHOUT_KNOWING),
+            Self::NoSigningKey | Self::NotOpened | Self::NotSealed(_) => Some(WITHOUT_KNOWING),
             Self::Abandoned => None,
         }
     }
@@ -82,7 +87,7 @@ impl Voice {
     /// Whether something is missing to which nothing of before fills the place.
     pub(super) fn leaves_gap(&self) -> bool {
         match self {
-            Self::Silent(..) | Self::NoSigningKey | Self::NotOpened => true,
+            Self::Silent(..) | Self::NoSigningKey | Self::NotOpened | Self::NotSealed(_) => true,
             Self::Judged(_) | Self::Recalled(..) | Self::Abandoned => false,
         }
     }
@@ -94,6 +99,7 @@ enum Trouble {
     Refused(AnswerRefusal),
     NoSigningKey,
     NoDecryptionKey,
+    NotSealed(Unsealed),
 }
 
 impl From<NotOpened> for Trouble {
@@ -172,6 +178,7 @@ impl<'a> Target<'a> {
             Err(Trouble::Unavailable(why)) => self.silent(why),
             Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
             Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
+            Err(Trouble::NotSealed(why)) => Voice::NotSealed(why),
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
         }
@@ -240,17 +247,22 @@ impl<'a> Target<'a> {
         ports: &impl Ports,
     ) -> Result<Question, Trouble> {
         let payload = payload(event, self.subscription, &settings.issuer, &settings.names);
-        let notification = ports
-            .sign(self.subscription.signing_algorithm, &payload, self.time.deadline)
+        let deadline = self.time.deadline;
+        let token = ports
+            .sign(self.subscription.signing_algorithm, &payload, deadline)
             .await
             .map_err(|_| Trouble::NoSigningKey)?;
+        let (encryption, sealing) = (self.subscription.encryption.as_ref(), ports.sealing());
+        let notification =
+            sealing::notification(token, encryption, settings.egress, deadline, sealing)
+                .await
+                .map_err(Trouble::NotSealed)?;
         let headers = WebhookHeaders {
             id: DeliveryId::of(&event.scope, &event.id, &self.subscription.id),
             timestamp: ports.now(),
             attempt: 1,
         };
-        let (deadline, connection) = (self.time.deadline, Connection::Kept);
-        Ok(Question { url, notification, headers, deadline, connection })
+        Ok(Question { url, notification, headers, deadline, connection: Connection::Kept })
     }
 
     /// Puts the question, and once more when that is safe: no byte of an answer had been read, there

@@ -5,6 +5,7 @@ mod last_known_good;
 mod once;
 mod properties;
 mod retry;
+mod sealing;
 mod world;
 
 use serde_json::json;

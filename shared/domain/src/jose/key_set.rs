@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 
-use super::Algorithm;
+use super::{Algorithm, EncryptionKey};
 use crate::json::Text;
 use crate::limits::{JSON_DEPTH_MAX, KEY_SET_BYTES_MAX, KEY_SET_KEYS_MAX};
 
@@ -25,7 +25,12 @@ pub struct Key {
 
 /// The usable keys of a JWK Set.
 #[derive(Clone, Default)]
-pub struct KeySet(Vec<Key>);
+pub struct KeySet {
+    /// Those to verify with.
+    verifying: Vec<Key>,
+    /// The one to encrypt to, where it has one.
+    encryption: Option<EncryptionKey>,
+}
 
 /// Why a whole key set is refused. A single key that cannot be used is passed over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -59,8 +64,8 @@ impl KeySet {
         Self::parse(bytes)
     }
 
-    /// Reads a JWK Set. Keys of other kinds, private keys, keys for encryption, and keys too weak
-    /// to trust are not in the result.
+    /// Reads a JWK Set. Keys of other kinds, private keys, and keys too weak to trust are not in the
+    /// result; keys for encryption verify nothing, and are not among those that do.
     pub fn parse(bytes: &[u8]) -> Result<Self, KeySetRefusal> {
         if bytes.len() > KEY_SET_BYTES_MAX {
             return Err(KeySetRefusal::TooLarge);
@@ -76,15 +81,25 @@ impl KeySet {
         if keys.len() > KEY_SET_KEYS_MAX {
             return Err(KeySetRefusal::TooMany);
         }
-        let usable = keys.iter().filter_map(Value::as_object).flat_map(Key::all_of);
-        Ok(Self(usable.collect()))
+        let keys = keys.iter().filter_map(Value::as_object);
+        Ok(Self {
+            encryption: EncryptionKey::first_of(keys.clone()),
+            verifying: keys.flat_map(Key::all_of).collect(),
+        })
+    }
+
+    /// The key that what is for its owner alone is encrypted to: the first with `"use":"enc"` and
+    /// an `alg` that we know.
+    #[must_use]
+    pub fn encryption_key(&self) -> Option<&EncryptionKey> {
+        self.encryption.as_ref()
     }
 
     /// The key of this `kid` for this algorithm. Without a `kid`, the only key for the algorithm:
     /// of two candidates neither is tried.
     #[must_use]
     pub fn find(&self, kid: Option<&str>, algorithm: Algorithm) -> Option<&Key> {
-        let mut candidates = self.0.iter().filter(|key| {
+        let mut candidates = self.verifying.iter().filter(|key| {
             key.algorithm == algorithm && (kid.is_none() || key.kid.as_deref() == kid)
         });
         let key = candidates.next()?;
@@ -94,7 +109,7 @@ impl KeySet {
     /// Whether any key in it is for this algorithm.
     #[must_use]
     pub fn holds(&self, algorithm: Algorithm) -> bool {
-        self.0.iter().any(|key| key.algorithm == algorithm)
+        self.verifying.iter().any(|key| key.algorithm == algorithm)
     }
 }
 
@@ -148,25 +163,40 @@ impl Key {
 
 /// Members that only a private or a symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1). Whose
 /// private key is in a public key set has no secret any more.
-const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
+pub(super) const PRIVATE: [&str; 8] = ["d", "k", "p", "q", "dp", "dq", "qi", "oth"];
 
 /// The octets of a JWK member in canonical base64url (RFC 7518 §2).
 fn octets(jwk: &Map<String, Value>, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok()
 }
 
-/// A point of full length (RFC 7518 §6.2.1.2) that lies on its curve.
-fn point(
+/// A point of full length (RFC 7518 §6.2.1.2) that lies on its curve, uncompressed.
+fn sound_point(
     jwk: &Map<String, Value>,
     coordinate_bytes: usize,
     curve: &'static dyn VerificationAlgorithm,
-) -> Option<DecodingKey> {
+) -> Option<Vec<u8>> {
     let (x, y) = (octets(jwk, "x")?, octets(jwk, "y")?);
     if x.len() != coordinate_bytes || y.len() != coordinate_bytes {
         return None;
     }
     // SEC 1 §2.3.3: 0x04, then both coordinates.
-    ParsedPublicKey::new(curve, [&[4], x.as_slice(), &y].concat()).ok()?;
+    let point = [&[4], x.as_slice(), &y].concat();
+    ParsedPublicKey::new(curve, &point).ok()?;
+    Some(point)
+}
+
+/// The same of P-256, as its octets.
+pub(super) fn point_on_p256(jwk: &Map<String, Value>) -> Option<[u8; 65]> {
+    sound_point(jwk, 32, &ECDSA_P256_SHA256_FIXED)?.try_into().ok()
+}
+
+fn point(
+    jwk: &Map<String, Value>,
+    coordinate_bytes: usize,
+    curve: &'static dyn VerificationAlgorithm,
+) -> Option<DecodingKey> {
+    sound_point(jwk, coordinate_bytes, curve)?;
     DecodingKey::from_ec_components(jwk.get("x")?.as_str()?, jwk.get("y")?.as_str()?).ok()
 }
 
@@ -211,19 +241,25 @@ const fn near_p(first: u8, inner: u8, last: u8) -> [u8; 32] {
     octets
 }
 
-/// 2,048 to 8,192 bits, odd, and an exponent that no one attacks: 65,537 or larger, odd.
 fn rsa(jwk: &Map<String, Value>) -> Option<DecodingKey> {
+    let (modulus, exponent) = sound_rsa(jwk, 8_192)?;
+    Some(DecodingKey::from_rsa_raw_components(&modulus, &exponent))
+}
+
+/// Modulus and exponent without leading zeros: 2,048 bits to this many, odd, and an exponent that
+/// no one attacks: 65,537 or larger, odd.
+pub(super) fn sound_rsa(jwk: &Map<String, Value>, bits_max: usize) -> Option<(Vec<u8>, Vec<u8>)> {
     let (modulus, exponent) = (octets(jwk, "n")?, octets(jwk, "e")?);
     let bits = modulus.len() * 8 - modulus.first()?.leading_zeros() as usize;
     let exponent = exponent
         .iter()
         .try_fold(0u64, |value, octet| Some(value.checked_mul(256)? + u64::from(*octet)))?;
-    let is_sound = (2_048..=8_192).contains(&bits)
+    let is_sound = (2_048..=bits_max).contains(&bits)
         && modulus.first() != Some(&0)
         && modulus.last()? % 2 == 1
         && (65_537..1 << 32).contains(&exponent)
         && exponent % 2 == 1;
-    is_sound.then(|| DecodingKey::from_rsa_raw_components(&modulus, &minimal(exponent)))
+    is_sound.then(|| (modulus, minimal(exponent)))
 }
 
 fn minimal(number: u64) -> Vec<u8> {
@@ -239,7 +275,7 @@ mod tests {
     const Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 
     fn usable(jwk: &Value) -> usize {
-        KeySet::from_json(&json!({ "keys": [jwk] })).expect("a set").0.len()
+        KeySet::from_json(&json!({ "keys": [jwk] })).expect("a set").verifying.len()
     }
 
     #[test]

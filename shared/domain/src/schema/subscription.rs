@@ -103,7 +103,12 @@ fn schema_of(name: &str) -> Value {
             "description": "a Security Event Token (RFC 8417), or plain JSON signed in a header",
         }),
         "signingAlg" => json!({"enum": ["ES256"], "description": "what tokens are signed with"}),
-        "encryptionJwk" | "encryptionJwksUri" => json!(false),
+        "encryptionJwk" => json!({
+            "type": "object", "required": ["kty"],
+            "properties": {"kty": {"enum": ["EC", "RSA"]}, "use": {"const": "enc"}, "d": false},
+            "description": "a public JWK that notifications are encrypted to: P-256 or RSA",
+        }),
+        "encryptionJwksUri" => url("where the public key is that notifications are encrypted to"),
         "retry" => map(&json!({
             "timeoutMs": whole((ATTEMPT_TIMEOUT_MIN_MS, ATTEMPT_TIMEOUT_MAX_MS), "one attempt"),
             "attemptsMax": whole((1, 12), "in all"),
@@ -124,7 +129,7 @@ fn schema_of(name: &str) -> Value {
 
 fn url(description: &str) -> Value {
     json!({
-        "type": "string", "format": "uri", "minLength": 1, "maxLength": ENDPOINT_URL_BYTES_MAX,
+        "type": "string", "minLength": 1, "maxLength": ENDPOINT_URL_BYTES_MAX,
         "description": description,
     })
 }
@@ -231,6 +236,11 @@ fn rules(names: &EventTypeNames) -> Vec<Value> {
         &[Category::Enrich],
         &json!({"required": ["response"], "properties": {"format": {"const": "set"}}}),
     ));
+    let keys = ["encryptionJwk", "encryptionJwksUri"].map(|key| json!({"required": [key]}));
+    rules.push(json!({
+        "if": {"anyOf": keys},
+        "then": {"not": {"allOf": keys}, "properties": {"format": {"const": "set"}}},
+    }));
     rules.push(when_category(
         &[Category::TransactionalEmail, Category::Enrich],
         &json!({"properties": {"filter": {"properties": {"changedAttributes": {"maxItems": 0}}}}}),

@@ -122,14 +122,6 @@ impl Row {
         self.one_of(name, choices)?
             .ok_or_else(|| RowProblem { attribute: name, expected: listed(choices) })
     }
-
-    /// An attribute that this release cannot honour must not be there.
-    pub(super) fn refuse(&mut self, name: &'static str) -> Result<(), RowProblem> {
-        match self.take(name) {
-            None => Ok(()),
-            Some(_) => Err(expected(name, "to be absent, this release does not support it")),
-        }
-    }
 }
 
 /// `a, b or c`

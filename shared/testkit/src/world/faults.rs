@@ -15,6 +15,10 @@ pub enum Call {
     Sign,
     /// Signing a standard webhook.
     SignWebhook,
+    /// Encrypting a token: one that fails says that the key cannot be used.
+    Seal,
+    /// Fetching the key set of a target.
+    KeySet,
     /// A POST. No fault is injected: what a target does stands in its script.
     Post,
     /// Disabling a subscription.
@@ -143,10 +147,12 @@ impl Call {
             Self::KnownGood | Self::SaveGood | Self::MarkRefused | Self::MarkRevoked => {
                 Service::KnownGood
             }
-            Self::Sign | Self::SignWebhook | Self::PublishedKeys | Self::MakeSecret => {
-                Service::Keys
-            }
-            Self::Post => Service::Target,
+            Self::Sign
+            | Self::SignWebhook
+            | Self::Seal
+            | Self::PublishedKeys
+            | Self::MakeSecret => Service::Keys,
+            Self::Post | Self::KeySet => Service::Target,
         }
     }
 
@@ -169,6 +175,8 @@ impl Call {
             Self::Subscriptions
             | Self::Sign
             | Self::SignWebhook
+            | Self::Seal
+            | Self::KeySet
             | Self::MakeSecret
             | Self::FindSecrets
             | Self::MarkRevoked

@@ -151,6 +151,10 @@ impl delivery::Ports for World {
         self.sign_webhook_with(secrets, signing_input).await
     }
 
+    fn sealing(&self) -> &impl domain::sealing::Ports {
+        self
+    }
+
     async fn disable(&self, subscription: &Subscription, _ended: Ended) -> bool {
         let disable = self.call(Call::Disable, |state| {
             let now = state.now;

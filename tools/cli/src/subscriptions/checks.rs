@@ -7,7 +7,7 @@ use adapters::clock;
 use adapters::targets::Targets;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::jose::KeySet;
-use domain::subscription::{Definition, KeySource};
+use domain::subscription::{Definition, Encryption, KeySource, Subscription};
 use domain::time::Deadline;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -63,26 +63,51 @@ async fn complaints(
     if let Err(refusal) = GuardedUrl::judge(&subscription.endpoint, policy) {
         complaints.push(format!("{name}: endpoint: the URL {refusal}"));
     }
-    let Some(enrich) = &subscription.enrich else { return complaints };
-    let KeySource::Uri(uri) = &enrich.answer.keys else { return complaints };
-    match GuardedUrl::judge(uri, policy) {
-        Err(refusal) => {
-            complaints.push(format!("{name}: response.jwksUri: the URL {refusal}"));
-        }
-        Ok(_) if writing.offline => {}
-        Ok(url) => {
-            let algorithm = enrich.answer.algorithm;
-            let complaint = match fetch(&url, targets).await {
-                Err(complaint) => Some(complaint),
-                Ok(keys) if keys.holds(algorithm) => None,
-                Ok(_) => Some("the key set has no key for response.alg".to_owned()),
-            };
-            complaints.extend(
-                complaint.map(|complaint| format!("{name}: response.jwksUri ({url}): {complaint}")),
-            );
-        }
+    for wanted in wanted_key_sets(subscription) {
+        let WantedKeySet { attribute, uri, wish, is_good } = wanted;
+        let complaint = match GuardedUrl::judge(uri, policy) {
+            Err(refusal) => Some(format!("the URL {refusal}")),
+            Ok(_) if writing.offline => None,
+            Ok(url) => match fetch(&url, targets).await {
+                Err(complaint) => Some(format!("{url}: {complaint}")),
+                Ok(keys) if is_good(&keys) => None,
+                Ok(_) => Some(format!("{url}: expected {wish}")),
+            },
+        };
+        complaints.extend(complaint.map(|complaint| format!("{name}: {attribute}: {complaint}")));
     }
     complaints
+}
+
+/// A key set behind a URL, and what it must hold.
+struct WantedKeySet<'a> {
+    attribute: &'static str,
+    uri: &'a str,
+    wish: &'static str,
+    is_good: Box<dyn Fn(&KeySet) -> bool + Send + 'a>,
+}
+
+fn wanted_key_sets(subscription: &Subscription) -> Vec<WantedKeySet<'_>> {
+    let mut wanted = Vec::new();
+    if let Some(enrich) = &subscription.enrich
+        && let KeySource::Uri(uri) = &enrich.answer.keys
+    {
+        wanted.push(WantedKeySet {
+            attribute: "response.jwksUri",
+            uri,
+            wish: "a key for response.alg in it",
+            is_good: Box::new(|keys| keys.holds(enrich.answer.algorithm)),
+        });
+    }
+    if let Some(Encryption::Uri(uri)) = &subscription.encryption {
+        wanted.push(WantedKeySet {
+            attribute: "encryptionJwksUri",
+            uri,
+            wish: "a key to encrypt to in it",
+            is_good: Box::new(|keys| keys.encryption_key().is_some()),
+        });
+    }
+    wanted
 }
 
 async fn fetch(url: &GuardedUrl, targets: &Targets) -> Result<KeySet, String> {
@@ -90,5 +115,6 @@ async fn fetch(url: &GuardedUrl, targets: &Targets) -> Result<KeySet, String> {
     let deadline = Deadline::at(clock::now().plus_ms(timeout_ms));
     let document = targets.fetch(url, deadline).await;
     let document = document.map_err(|error| format!("{error}; mend it, or say --offline"))?;
-    KeySet::parse(&document.body).map_err(|_| "it is no JWK set with public keys".to_owned())
+    KeySet::receive(document.content_type.as_deref(), &document.body)
+        .map_err(|refusal| refusal.to_string())
 }

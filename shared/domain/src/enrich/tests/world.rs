@@ -3,6 +3,7 @@
 
 mod known_good;
 mod requests;
+pub(super) mod sealing;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::pin::{Pin, pin};
@@ -52,6 +53,7 @@ pub(super) struct Arrived {
     pub(super) at_ms: u64,
     pub(super) attempt: u32,
     pub(super) connection: Connection,
+    pub(super) is_sealed: bool,
     pub(super) deadline: Deadline,
 }
 
@@ -73,6 +75,7 @@ struct State {
     questions: Vec<Arrived>,
     look_up_ms: u64,
     has_signing_key: bool,
+    encryption_keys: sealing::Keys,
     requests: Requests,
     known_good: KnownGood,
 }
@@ -99,6 +102,7 @@ impl World {
             questions: Vec::new(),
             look_up_ms: 0,
             has_signing_key: true,
+            encryption_keys: sealing::Keys::default(),
             requests: Requests::default(),
             known_good: KnownGood::default(),
         };
@@ -241,9 +245,7 @@ impl World {
     }
 
     fn token(&self, question: &Question, action: &str, claims: &Value) -> String {
-        let payload = question.notification.as_str().split('.').nth(1).expect("a payload");
-        let payload = URL_SAFE_NO_PAD.decode(payload).expect("base64url");
-        let asked: Value = serde_json::from_slice(&payload).expect("JSON");
+        let asked = sealing::payload(question.notification.as_body());
         let said = json!({
             "iss": ISSUER, "iat": self.now().as_s(), "jti": asked["jti"], "action": action,
             "custom_claims": claims,
@@ -282,9 +284,9 @@ impl Ports for World {
     }
 
     fn dice(&self) -> [u8; 10] {
-        let mut state = self.lock();
-        state.dice = state.dice.wrapping_add(1);
-        [state.dice; 10]
+        let dice = &mut self.lock().dice;
+        *dice = dice.wrapping_add(1);
+        [*dice; 10]
     }
 
     async fn subscriptions(
@@ -297,8 +299,8 @@ impl Ports for World {
         if ready_at > deadline.moment() {
             return Err(NoSubscriptions);
         }
-        let rows = self.lock().rows.clone();
-        let rows = rows.into_iter().map(|row| row.as_object().expect("an object").clone());
+        let rows = self.lock().rows.clone().into_iter();
+        let rows = rows.map(|row| row.as_object().expect("an object").clone());
         Ok(Arc::new(Subscriptions::read(scope, rows, &self.settings.names)))
     }
 
@@ -315,6 +317,10 @@ impl Ports for World {
         Ok(Compact::assemble(input, &[1, 2, 3]))
     }
 
+    fn sealing(&self) -> &impl crate::sealing::Ports {
+        self
+    }
+
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {
         let host = question.url.url().host_str().expect("a host").to_owned();
         let target = host.split('.').next().expect("a name").to_owned();
@@ -325,6 +331,7 @@ impl Ports for World {
                 at_ms: state.now.since_ms(T0),
                 attempt: question.headers.attempt,
                 connection: question.connection,
+                is_sealed: sealing::is_sealed(question.notification.as_body()),
                 deadline: question.deadline,
             };
             state.questions.push(arrived);

@@ -1,0 +1,66 @@
+//! Targets that are encrypted to, and rows and key sets with keys that may not be used. Nothing of a
+//! key, of its URL's query, or of what is encrypted may be seen; and what a target gets, whoever
+//! looks on cannot read.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use local::samples::{PROPERTY, row};
+use serde_json::{Value, json};
+use testkit::canary::sightings;
+use testkit::receiver::{Receiver, Reply};
+use testkit::recipient::Recipient;
+
+use crate::postings::queued;
+use crate::stack::{Stack, s};
+use crate::words::{self, DATUM, ENDPOINT_QUERY, KEY_SET, KEY_SET_QUERY, ROW};
+
+/// A JWK as an attribute of a row.
+fn map(jwk: &Value) -> AttributeValue {
+    let member =
+        |(name, value): (&String, &Value)| (name.clone(), s(value.as_str().expect("text")));
+    let members: HashMap<_, _> = jwk.as_object().expect("an object").iter().map(member).collect();
+    AttributeValue::M(members)
+}
+
+pub(crate) async fn play(stack: &Stack) {
+    let (receiver, recipient) = (Receiver::start().await, Recipient::new("mine"));
+    let keys = |keys: Value| Reply::status(200).body(json!({ "keys": keys }).to_string());
+    let mut private = recipient.jwk();
+    private["d"] = KEY_SET.into();
+    receiver.script("/keys", [keys(json!([recipient.jwk()]))]);
+    receiver.script("/private", [keys(json!([private, KEY_SET]))]);
+    receiver.script("/no-json", [Reply::status(200).body(KEY_SET)]);
+    let uri = |path| s(format!("{}?token={KEY_SET_QUERY}", receiver.url(path)));
+    let mut pinned_private = recipient.jwk();
+    pinned_private["d"] = ROW.into();
+    for (id, name, value) in [
+        ("enc-pinned", "encryptionJwk", map(&recipient.jwk())),
+        ("enc-fetched", "encryptionJwksUri", uri("/keys")),
+        ("enc-private", "encryptionJwksUri", uri("/private")),
+        ("enc-no-json", "encryptionJwksUri", uri("/no-json")),
+        ("enc-bad-row", "encryptionJwk", map(&pinned_private)),
+        ("enc-bad-uri", "encryptionJwksUri", s(format!("https://h.internal/?{KEY_SET_QUERY}"))),
+    ] {
+        let endpoint = format!("{}?token={ENDPOINT_QUERY}", receiver.url(&format!("/{id}")));
+        let mut subscribed = row(PROPERTY, id, "user_data_change", &endpoint);
+        subscribed.insert(name.to_owned(), value);
+        stack.put("subscriptions", subscribed).await;
+    }
+    stack.hand_over("events", &queued("sealed")).await;
+    stack
+        .until("a dead letter", |items| {
+            items.iter().any(|item| item.get("reason") == Some(&s("encryption_key_unusable")))
+        })
+        .await;
+    let requests = receiver.requests();
+    let sent: Vec<_> =
+        requests.iter().filter(|request| request.path.starts_with("/enc-")).collect();
+    assert_eq!(sent.len(), 2, "the pinned and the fetched key");
+    for request in sent {
+        let body = std::str::from_utf8(&request.body).expect("text");
+        let opened = recipient.open(body).expect("it opens");
+        assert!(opened.payload().to_string().contains(DATUM), "it was under way");
+        assert_eq!(sightings(&words::all(), body), Vec::<String>::new());
+    }
+}
