@@ -12,6 +12,7 @@
 mod answer;
 mod claims;
 mod decision;
+mod endpoint;
 mod gate;
 mod key_memory;
 pub mod last_known_good;
@@ -23,6 +24,7 @@ mod receipt;
 mod request;
 mod retries;
 mod target;
+mod voice;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -36,8 +38,9 @@ use crate::jose::{Algorithm, Compact, KeySet, Sealed};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, WebhookHeaders};
 use crate::scope::Scope;
-use crate::subscription::{EnrichPolicy, Subscription, Subscriptions};
+use crate::subscription::{EndpointVerification, EnrichPolicy, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
+use crate::verification::{self, VerifiedUrl};
 
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
@@ -70,6 +73,9 @@ pub trait Ports: Sync {
         deadline: Deadline,
     ) -> impl Future<Output = Result<Compact, NoSigningKey>> + Send;
 
+    /// The way to endpoints that are to show that they want to be asked.
+    fn endpoints(&self) -> &impl verification::Ports;
+
     /// Asks a target and reads its whole reply. Asks once: whether to ask again is decided here.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Silence>> + Send;
 
@@ -96,10 +102,10 @@ pub trait Ports: Sync {
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 }
 
-/// A question to a target. Only a guarded URL can be asked. No `Debug`: it holds the login.
+/// A question to a target. Only a guarded URL whose endpoint wants it can be asked. No `Debug`: it holds the login.
 pub struct Question {
     /// Where to.
-    pub url: GuardedUrl,
+    pub url: VerifiedUrl,
     /// The signed login event.
     pub notification: Compact,
     /// What helps the receiver.
@@ -189,6 +195,8 @@ pub struct Settings {
     pub budget_ms: u32,
     /// What may be reached.
     pub egress: EgressPolicy,
+    /// Whether endpoints are verified whose rows say nothing of it.
+    pub endpoint_verification: EndpointVerification,
 }
 
 /// Where and with what a login is decided.

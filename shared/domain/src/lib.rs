@@ -27,4 +27,5 @@ pub mod scope;
 pub mod subscription;
 pub mod sweep;
 pub mod time;
+pub mod verification;
 pub mod webhook_secrets;

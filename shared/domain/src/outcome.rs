@@ -25,6 +25,9 @@ pub enum Outcome {
     ProtocolViolated,
     /// The name resolved to an address that we do not connect to. It may be mended tomorrow.
     AddressRefused,
+    /// It answered with success, and has not echoed its challenge: nobody has shown that the endpoint
+    /// wants our notifications. It may tomorrow.
+    EndpointUnverified,
     /// The URL is not one that we POST to, and will not become one by waiting.
     UrlRefused(UrlRefusal),
 }
@@ -60,7 +63,8 @@ impl Outcome {
             | Self::ConnectionFailed
             | Self::TlsFailed
             | Self::ProtocolViolated
-            | Self::AddressRefused => Verdict::Retry(None),
+            | Self::AddressRefused
+            | Self::EndpointUnverified => Verdict::Retry(None),
             Self::UrlRefused(_) => Verdict::GiveUp,
         }
     }
@@ -90,6 +94,7 @@ impl fmt::Display for Outcome {
             Self::TlsFailed => f.write_str("tls"),
             Self::ProtocolViolated => f.write_str("protocol"),
             Self::AddressRefused => f.write_str("egress_blocked"),
+            Self::EndpointUnverified => f.write_str("endpoint_unverified"),
             Self::UrlRefused(refusal) => f.write_str(refusal.code()),
         }
     }

@@ -14,6 +14,7 @@ use domain::notification::WebhookHeaders;
 use domain::scope::Scope;
 use domain::time::Deadline;
 use testkit::raw_receiver::{Act, RawReceiver};
+use testkit::samples::wanting;
 
 const POLICY: EgressPolicy = EgressPolicy::with_loopback_targets();
 
@@ -23,7 +24,7 @@ fn question(url: &str, allowed_ms: u64) -> Question {
     let id = DeliveryId::of(&scope, &event, &SubscriptionId::parse("s").expect("valid"));
     let now = clock::now();
     Question {
-        url: GuardedUrl::judge(url, POLICY).expect("a loopback URL"),
+        url: wanting(GuardedUrl::judge(url, POLICY).expect("a loopback URL")),
         notification: Compact::assemble(signing_input(Algorithm::Es256, "k", "t", "{}"), &[1]),
         headers: WebhookHeaders { id, timestamp: now, attempt: 1 },
         deadline: Deadline::at(now.plus_ms(allowed_ms)),

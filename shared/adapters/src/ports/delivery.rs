@@ -19,12 +19,14 @@ use domain::retry::Dice;
 use domain::scope::Scope;
 use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::Timestamp;
+use domain::verification;
 use futures_util::future::try_join_all;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
+use crate::endpoints::Endpoints;
 use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
@@ -36,7 +38,7 @@ use crate::webhook_secrets::WebhookSecretStore;
 
 /// The tables, all four queues, the keys, the webhook secrets and the way to the targets.
 pub struct DeliveryPorts {
-    subscriptions: SubscriptionTable,
+    subscriptions: Arc<SubscriptionTable>,
     ledger: Ledger,
     breakers: Breakers,
     known_good: Option<KnownGoodTable>,
@@ -47,6 +49,7 @@ pub struct DeliveryPorts {
     keys: KeyStore,
     webhook_secrets: WebhookSecretStore,
     targets: Targets,
+    endpoints: Endpoints,
 }
 
 impl DeliveryPorts {
@@ -67,13 +70,15 @@ impl DeliveryPorts {
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let kms = aws_sdk_kms::Client::new(&config);
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
+        let subscriptions = Arc::new(SubscriptionTable::new(
+            dynamodb.clone(),
+            required(strings, "SUBSCRIPTIONS_TABLE")?,
+            names,
+            staleness_max_ms,
+        ));
+        let targets = Targets::new(policy)?;
         Ok(Self {
-            subscriptions: SubscriptionTable::new(
-                dynamodb.clone(),
-                required(strings, "SUBSCRIPTIONS_TABLE")?,
-                names,
-                staleness_max_ms,
-            ),
+            subscriptions: Arc::clone(&subscriptions),
             ledger: Ledger::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
             breakers: Breakers::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
             known_good: optional(strings, "KNOWN_GOOD_TABLE")
@@ -87,7 +92,8 @@ impl DeliveryPorts {
                 kms,
                 optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
             ),
-            targets: Targets::new(policy)?,
+            endpoints: Endpoints::new(targets.clone(), subscriptions),
+            targets,
         })
     }
 }
@@ -136,6 +142,10 @@ impl Ports for DeliveryPorts {
 
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
         self.known_good.as_ref()
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
+        &self.endpoints
     }
 
     async fn post(&self, post: Post) -> Outcome {

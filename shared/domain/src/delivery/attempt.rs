@@ -1,8 +1,10 @@
 //! One attempt and what follows from it, the same for a first attempt and for a later one.
 
+use super::content::Content;
+use super::endpoint::{self, Endpoint};
 use super::gate::{self, Lesson, Look, Pass};
 use super::signing;
-use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report, Trouble};
+use super::{Disposition, Ended, Execution, Handshake, OurFault, Ports, Post, Report, Trouble};
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
@@ -15,6 +17,7 @@ use crate::outcome::{Outcome, Verdict};
 use crate::retry::RetryAfter;
 use crate::subscription::Subscription;
 use crate::time::Timestamp;
+use crate::verification::Ports as _;
 
 /// An attempt that is to be made.
 #[derive(Clone, Copy)]
@@ -63,7 +66,8 @@ pub(super) async fn make(
         timestamp: ports.now(),
         attempt: due.attempt.saturating_add(1),
     };
-    let notification = match signing::sign(event, subscription, &headers, execution).await? {
+    let content = Content::Event(event);
+    let notification = match signing::sign(content, subscription, &headers, execution).await? {
         Ok(notification) => notification,
         Err(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
     };
@@ -73,8 +77,17 @@ pub(super) async fn make(
         .invocation
         .attempt_deadline(started_at, subscription.retry.timeout_ms)
         .ok_or(OurFault::OutOfTime)?;
+    let (url, handshake) = match endpoint::verified(url, subscription, deadline, execution).await? {
+        Endpoint::Verified(url) => (url, None),
+        Endpoint::JustVerified(url) => (url, Some(Handshake::Echoed)),
+        Endpoint::Unverified(outcome) => {
+            let made = due.made(outcome, Some(pass), started_at, execution);
+            return Ok(made.after(Some(Handshake::Failed)));
+        }
+        Endpoint::Unsigned(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
+    };
     let outcome = ports.post(Post { url, notification, headers, deadline }).await;
-    Ok(due.made(outcome, Some(pass), started_at, execution))
+    Ok(due.made(outcome, Some(pass), started_at, execution).after(handshake))
 }
 
 impl Due<'_> {
@@ -91,6 +104,7 @@ impl Due<'_> {
             subscription_id: self.subscription.id.clone(),
             attempt,
             outcome: None,
+            handshake: None,
             elapsed_ms: 0,
             disposition,
             breaker: None,
@@ -170,6 +184,12 @@ impl Due<'_> {
 }
 
 impl Made {
+    /// With what came of the handshake.
+    fn after(mut self, handshake: Option<Handshake>) -> Self {
+        self.report.handshake = handshake;
+        self
+    }
+
     /// The ledger's view of it; `None` when the delivery is done.
     pub(super) fn state(&self) -> Option<State> {
         match &self.report.disposition {
@@ -223,6 +243,9 @@ impl Made {
                 return self.report;
             }
         };
+        if self.report.handshake == Some(Handshake::Echoed) && gate::has_time(execution) {
+            execution.ports.endpoints().mark(subscription).await;
+        }
         // The row first: should that fail, the breaker opens once more, and the next probe tries
         // again.
         if let Some(ended) = ending(pass, outcome.verdict(), execution.ports.now())
@@ -258,7 +281,7 @@ fn trouble(
         Some(Change::Closed) => Some(Trouble::Ends),
         // It was closed, or forgotten, and nobody could say so.
         None if subscription.is_troubled => {
-            let seen = execution.memory.seen(key);
+            let seen = execution.memory.breakers.seen(key);
             seen.is_some_and(|seen| seen.breaker.is_plain()).then_some(Trouble::Ends)
         }
         None => None,

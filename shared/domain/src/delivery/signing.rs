@@ -1,11 +1,9 @@
 //! A notification in the subscription's format, signed. What cannot be signed is not sent.
 
+use super::content::Content;
 use super::{Execution, OurFault, Ports};
-use crate::event::Event;
 use crate::ledger::Reason;
-use crate::notification::{
-    Notification, UnsignedWebhook, WebhookHeaders, payload, webhook_payload,
-};
+use crate::notification::{Notification, UnsignedWebhook, WebhookHeaders};
 use crate::subscription::{Format, Subscription};
 
 /// Why a standard webhook has no signatures.
@@ -20,9 +18,9 @@ pub enum Unsigned {
     SecretUnreadable,
 }
 
-/// The notification of an event to a subscription, or why there will never be one.
+/// The notification that tells this to a subscription, or why there will never be one.
 pub(super) async fn sign(
-    event: &Event,
+    content: Content<'_>,
     subscription: &Subscription,
     headers: &WebhookHeaders,
     execution: Execution<'_, impl Ports>,
@@ -30,12 +28,12 @@ pub(super) async fn sign(
     let Execution { settings, ports, .. } = execution;
     match subscription.format {
         Format::Set => {
-            let payload = payload(event, subscription, &settings.issuer, &settings.names);
+            let payload = content.token_payload(subscription, settings);
             let token = ports.sign(subscription.signing_algorithm, &payload).await?;
             Ok(Ok(Notification::Token(token)))
         }
         Format::StandardWebhooks => {
-            let payload = webhook_payload(event, subscription, &settings.names);
+            let payload = content.webhook_payload(subscription, settings);
             let webhook = UnsignedWebhook::new(headers, &payload);
             let secrets = subscription.webhook_secrets.standing(headers.timestamp);
             match ports.sign_webhook(&secrets, webhook.signing_input()).await {

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::AnswerRefusal;
-use super::target::{Heard, Voice};
+use super::voice::{Heard, Voice};
 use crate::breaker::Change;
 use crate::id::SubscriptionId;
 use crate::subscription::{Action, Unavailable};
@@ -19,8 +19,8 @@ pub struct TargetReport {
     pub subscription_id: SubscriptionId,
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
     /// `status`, `breaker_open`, `key_set`, each perhaps after `last_known_good:`;
-    /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`; or, when a
-    /// block was certain before, `abandoned` for a question and `unasked` for none.
+    /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`,
+    /// `endpoint_unverified`; or, when a block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,7 +59,8 @@ pub enum Source {
     Policy,
     /// We do, since its answer does not verify: a block, always.
     Verification,
-    /// We do, since something of ours was missing: a challenge, always.
+    /// We do, since something of ours was missing, or the endpoint has not shown that it wants to be
+    /// asked: a challenge, always.
     Fallback,
 }
 
@@ -96,15 +97,18 @@ impl TargetReport {
             Voice::Recalled(why, _) => (recalled(*why), Some(Source::Policy)),
             Voice::NoSigningKey => (NO_SIGNING_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
+            Voice::Unverified => (UNVERIFIED.to_owned(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
         let (why, as_of) = match &heard.voice {
             Voice::Silent(why, _) => (Some(*why), None),
             Voice::Recalled(why, good) => (Some(*why), Some(good.at.to_rfc3339())),
-            Voice::Judged(_) | Voice::NoSigningKey | Voice::NotOpened | Voice::Abandoned => {
-                (None, None)
-            }
+            Voice::Judged(_)
+            | Voice::NoSigningKey
+            | Voice::NotOpened
+            | Voice::Unverified
+            | Voice::Abandoned => (None, None),
         };
         let freshness = match source {
             Some(Source::Target) => Some(Freshness::Fresh),
@@ -132,6 +136,9 @@ pub(super) const NO_SIGNING_KEY: &str = "signing_key_unavailable";
 
 /// The code of our having no key to open an answer with.
 pub(super) const NO_DECRYPTION_KEY: &str = "decryption_key_unavailable";
+
+/// The code of an endpoint that has not shown that it wants to be asked.
+pub(super) const UNVERIFIED: &str = "endpoint_unverified";
 
 /// The code of what a target gave before, and why that counts.
 pub(super) fn recalled(why: Unavailable) -> String {
@@ -187,6 +194,11 @@ pub(super) fn because(heard: &Heard) -> String {
         Voice::NotOpened => {
             format!(
                 "the answer of {id}'s target is encrypted, and our key could not be had: a challenge"
+            )
+        }
+        Voice::Unverified => {
+            format!(
+                "{id} was not asked, since its endpoint has not shown that it wants to be: a challenge"
             )
         }
         Voice::Abandoned => format!("{id} was not waited for"),

@@ -17,6 +17,10 @@ pub enum Call {
     SignWebhook,
     /// A POST. No fault is injected: what a target does stands in its script.
     Post,
+    /// Posting a challenge. As [`Self::Post`].
+    Challenge,
+    /// Noting that an endpoint is verified.
+    MarkVerified,
     /// Disabling a subscription.
     Disable,
     /// Noting that a subscription is in trouble, or no more.
@@ -118,6 +122,7 @@ impl Call {
             Self::Subscriptions
             | Self::Disable
             | Self::NoteTrouble
+            | Self::MarkVerified
             | Self::FindSecrets
             | Self::WriteSecrets => Service::Subscriptions,
             Self::Breaker
@@ -146,7 +151,7 @@ impl Call {
             Self::Sign | Self::SignWebhook | Self::PublishedKeys | Self::MakeSecret => {
                 Service::Keys
             }
-            Self::Post => Service::Target,
+            Self::Post | Self::Challenge => Service::Target,
         }
     }
 
@@ -157,6 +162,7 @@ impl Call {
         match self {
             Self::Disable
             | Self::NoteTrouble
+            | Self::MarkVerified
             | Self::Breaker
             | Self::WriteBreaker
             | Self::ForgetBreaker
@@ -174,6 +180,7 @@ impl Call {
             | Self::MarkRevoked
             | Self::WriteSecrets
             | Self::Post
+            | Self::Challenge
             | Self::Record
             | Self::Claim
             | Self::Settle
