@@ -7,9 +7,9 @@ use std::panic::AssertUnwindSafe;
 
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::breaker::Change;
-use domain::breaker::memory::Memory;
 use domain::delivery::{
-    self, Disposition, Ended, Execution, Fate, Invocation, Ports, Queue, Report, Settings,
+    self, Disposition, Ended, Execution, Fate, Handshake, Invocation, Memory, Ports, Queue, Report,
+    Settings,
 };
 use domain::time::invocation_deadline;
 use futures_util::FutureExt as _;
@@ -128,6 +128,7 @@ fn log(report: &Report) {
         subscription_id,
         attempt,
         outcome,
+        handshake,
         elapsed_ms,
         disposition,
         breaker,
@@ -162,6 +163,16 @@ fn log(report: &Report) {
         );
     }
     let outcome = outcome.map(|outcome| outcome.to_string());
+    match handshake {
+        Some(Handshake::Echoed) => tracing::info!(
+            scope = scope.key(), %subscription_id, "an endpoint is verified"
+        ),
+        Some(Handshake::Failed) => tracing::warn!(
+            scope = scope.key(), %subscription_id, outcome,
+            "an endpoint has not shown that it wants notifications, and is sent none"
+        ),
+        None => {}
+    }
     let (kind, scope) = (kind.name(), scope.key());
     match disposition {
         Disposition::InLedger => tracing::info!(

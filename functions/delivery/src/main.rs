@@ -2,9 +2,10 @@
 
 use adapters::panics::wordless;
 use adapters::ports::DeliveryPorts;
-use adapters::settings::{Environment, event_type_names, issuer, required, schedule};
-use domain::breaker::memory::Memory;
-use domain::delivery::Settings;
+use adapters::settings::{
+    Environment, endpoint_verification, event_type_names, issuer, required, schedule,
+};
+use domain::delivery::{Memory, Settings};
 use domain::egress::EgressPolicy;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
@@ -26,6 +27,7 @@ async fn main() -> Result<(), Error> {
         names,
         schedule: schedule(&Environment)?,
         egress: EGRESS,
+        endpoint_verification: endpoint_verification(&Environment)?,
     };
     let memory = Memory::default();
     let handler = |event: LambdaEvent<_>| {

@@ -2,7 +2,9 @@
 
 use adapters::panics::wordless;
 use adapters::ports::EnrichPorts;
-use adapters::settings::{Environment, enrich_budget_ms, event_type_names, issuer};
+use adapters::settings::{
+    Environment, endpoint_verification, enrich_budget_ms, event_type_names, issuer,
+};
 use domain::egress::EgressPolicy;
 use domain::enrich::{Memory, Settings};
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
@@ -24,6 +26,7 @@ async fn main() -> Result<(), Error> {
         names,
         budget_ms: enrich_budget_ms(&Environment)?,
         egress: EGRESS,
+        endpoint_verification: endpoint_verification(&Environment)?,
     };
     let memory = Memory::default();
     let handler =

@@ -12,6 +12,7 @@ pub mod aws;
 pub mod breakers;
 pub mod clock;
 pub mod due;
+pub mod endpoints;
 pub mod entries;
 mod failed;
 pub mod http_api;

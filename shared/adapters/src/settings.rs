@@ -7,6 +7,7 @@ use domain::event_type::EventTypeNames;
 use domain::limits::{ENRICH_BUDGET_DEFAULT_MS, ENRICH_BUDGET_MAX_MS, ENRICH_BUDGET_MIN_MS};
 use domain::notification::Issuer;
 use domain::retry::Schedule;
+use domain::subscription::EndpointVerification;
 
 /// Where settings come from: the process environment, or a map in tests and on the laptop.
 pub trait Strings {
@@ -93,6 +94,21 @@ pub fn schedule(strings: &impl Strings) -> Result<Schedule, SettingsError> {
     }
 }
 
+/// `ENDPOINT_VERIFICATION`: `WhereAsked` (the default) or `UnlessOptedOut`.
+pub fn endpoint_verification(
+    strings: &impl Strings,
+) -> Result<EndpointVerification, SettingsError> {
+    const NAME: &str = "ENDPOINT_VERIFICATION";
+    match strings.get(NAME).as_deref() {
+        None | Some("" | "WhereAsked") => Ok(EndpointVerification::WhereAsked),
+        Some("UnlessOptedOut") => Ok(EndpointVerification::UnlessOptedOut),
+        Some(_) => Err(SettingsError::Invalid {
+            name: NAME,
+            problem: "expected WhereAsked or UnlessOptedOut".to_owned(),
+        }),
+    }
+}
+
 /// `ENRICH_BUDGET_MS`: a login's time, 200 to 5,000; 1,500 when not set.
 pub fn enrich_budget_ms(strings: &impl Strings) -> Result<u32, SettingsError> {
     const NAME: &str = "ENRICH_BUDGET_MS";
@@ -129,6 +145,8 @@ mod tests {
         assert!(secret.starts_with("the environment variable ISSUER: expected an https URL"));
         assert!(!secret.contains("secret"));
         assert!(schedule(&with("RETRY_SCHEDULE", "eager")).is_err());
+        // A typo must not switch it off.
+        assert!(endpoint_verification(&with("ENDPOINT_VERIFICATION", "unlessOptedOut")).is_err());
         assert!(enrich_budget_ms(&with("ENRICH_BUDGET_MS", "9000")).is_err());
         assert!(event_type_names(&with("EVENT_TYPE_NAMES", "[]")).is_err());
     }
@@ -137,6 +155,7 @@ mod tests {
     fn what_is_not_set_has_its_documented_default() {
         let empty = BTreeMap::new();
         assert_eq!(schedule(&empty).ok(), Some(Schedule::Patient));
+        assert_eq!(endpoint_verification(&empty).ok(), Some(EndpointVerification::WhereAsked));
         assert_eq!(enrich_budget_ms(&empty).ok(), Some(1_500));
         assert_eq!(event_type_names(&empty).ok(), Some(EventTypeNames::default()));
     }

@@ -122,6 +122,23 @@ impl SubscriptionTable {
         }
     }
 
+    /// Writes `verifiedEndpoint` and `verifiedAt`, if the row still has this endpoint. What could not
+    /// be written is logged, and that is all. What is remembered of the row stays: who has verified
+    /// the endpoint knows, until the row is read again.
+    pub async fn mark_verified(&self, subscription: &Subscription) {
+        let update = self
+            .update(subscription)
+            .update_expression("SET verifiedEndpoint = :endpoint, verifiedAt = :now")
+            .condition_expression("endpoint = :endpoint")
+            .expression_attribute_values(":now", n(clock::now().as_ms()))
+            .send()
+            .await;
+        let marked = held(update, UpdateItemError::is_conditional_check_failed_exception);
+        if let Err(error) = marked {
+            tracing::warn!(error = sentence(&error), "a verification was not written down");
+        }
+    }
+
     /// An update of a subscription's row, with its endpoint as `:endpoint`: one that has moved is not
     /// the one in question.
     fn update(&self, subscription: &Subscription) -> UpdateItemFluentBuilder {

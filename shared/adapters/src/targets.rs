@@ -7,6 +7,7 @@
 mod connection;
 mod exchange;
 mod failure;
+mod handshake;
 mod kept;
 mod resolver;
 mod tap;

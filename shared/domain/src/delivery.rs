@@ -15,8 +15,12 @@
 //! ```
 
 mod attempt;
+mod content;
+mod endpoint;
 mod fan_out;
 mod gate;
+mod memory;
+mod report;
 mod retry;
 mod revoke;
 mod signing;
@@ -24,14 +28,13 @@ mod signing;
 use std::future::Future;
 use std::sync::Arc;
 
-use crate::breaker::memory::Memory;
-use crate::breaker::{self, Change};
-use crate::egress::{EgressPolicy, GuardedUrl};
+use crate::breaker;
+use crate::egress::EgressPolicy;
 use crate::enrich::last_known_good;
-use crate::event_type::{EventType, EventTypeNames};
-use crate::id::{DeliveryId, EventId, SubscriptionId};
+use crate::event_type::EventTypeNames;
+use crate::id::SubscriptionId;
 use crate::jose::{Algorithm, Compact};
-use crate::ledger::{Claim, Lease, LedgerItem, Reason, Settlement};
+use crate::ledger::{Claim, Lease, LedgerItem, Settlement};
 use crate::limits::DELIVERY_RESERVE_MS;
 use crate::message::{Events, QueueMessage, Unreadable, Wakeup};
 use crate::notification::{Issuer, Notification, Signature, WebhookHeaders};
@@ -39,9 +42,12 @@ use crate::outcome::Outcome;
 use crate::retry::{Dice, Schedule};
 use crate::scope::Scope;
 use crate::sealing;
-use crate::subscription::{SealedSecret, Subscription, Subscriptions};
+use crate::subscription::{EndpointVerification, SealedSecret, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
+use crate::verification::{self, VerifiedUrl};
 
+pub use memory::Memory;
+pub use report::{Disposition, Ended, Handshake, Report, Trouble};
 pub use signing::Unsigned;
 
 /// What delivery needs from outside. Every call is bounded in time by whoever implements it.
@@ -98,6 +104,9 @@ pub trait Ports: Sync {
     /// What is remembered of users; `None` where nothing is.
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 
+    /// The way to endpoints that are to show that they want notifications.
+    fn endpoints(&self) -> &impl verification::Ports;
+
     /// Makes one POST and says what came of it, at the deadline at the latest.
     fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
 
@@ -146,10 +155,10 @@ pub trait Ports: Sync {
     ) -> impl Future<Output = Result<(), OurFault>> + Send;
 }
 
-/// One POST to a target. Only a guarded URL can be posted to.
+/// One POST to a target. Only a guarded URL whose endpoint wants it can be posted to.
 pub struct Post {
     /// Where to.
-    pub url: GuardedUrl,
+    pub url: VerifiedUrl,
     /// What is sent.
     pub notification: Notification,
     /// What helps the receiver.
@@ -213,6 +222,8 @@ pub struct Settings {
     pub schedule: Schedule,
     /// What may be reached.
     pub egress: EgressPolicy,
+    /// Whether endpoints are verified whose rows say nothing of it.
+    pub endpoint_verification: EndpointVerification,
 }
 
 /// The invocation that the work happens in.
@@ -255,7 +266,7 @@ pub struct Execution<'a, P> {
     pub invocation: Invocation,
     /// What the deployment decides.
     pub settings: &'a Settings,
-    /// What this execution environment remembers of breakers.
+    /// What this execution environment remembers.
     pub memory: &'a Memory,
     /// The outside.
     pub ports: &'a P,
@@ -284,88 +295,6 @@ pub enum Fate {
     Returned(OurFault, Vec<Report>),
     /// It could not be read and lies on the dead-letter queue with this reason.
     SetAside(Unreadable),
-}
-
-/// What became of one delivery: one log line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Report {
-    /// Which delivery.
-    pub delivery_id: DeliveryId,
-    /// Of which event.
-    pub event_id: EventId,
-    /// Of which type.
-    pub kind: EventType,
-    /// Of which scope.
-    pub scope: Scope,
-    /// To which subscription.
-    pub subscription_id: SubscriptionId,
-    /// The number of the attempt that was made, or of the last one when none was.
-    pub attempt: u32,
-    /// What came of it, where one was made.
-    pub outcome: Option<Outcome>,
-    /// How long it took.
-    pub elapsed_ms: u64,
-    /// Where that leaves the delivery.
-    pub disposition: Disposition,
-    /// What it changed about the subscription's breaker.
-    pub breaker: Option<Change>,
-    /// Why it ended the subscription, where it did.
-    pub ended: Option<Ended>,
-}
-
-/// Why a subscription is disabled. Never silently: it is logged as an error, and the row says so.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// Its target answered 410: it wants nothing more.
-    Gone,
-    /// Five days of nothing but failures.
-    Failing {
-        /// Since when.
-        since: Timestamp,
-    },
-}
-
-impl Ended {
-    /// `gone` or `failing`, the row's `disabledReason`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Gone => "gone",
-            Self::Failing { .. } => "failing",
-        }
-    }
-}
-
-/// Whether a subscription's breaker has opened. Its row says so to all environments, which read it
-/// anyway: they then look at the breaker itself before a first attempt, and tell it of successes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// It has opened.
-    Begins,
-    /// It is closed again.
-    Ends,
-}
-
-/// Where an attempt leaves its delivery.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Disposition {
-    /// The target has it.
-    Delivered,
-    /// It will be tried again.
-    Retrying {
-        /// Not before this.
-        next_at: Timestamp,
-    },
-    /// It waits until the subscription's breaker closes.
-    Held {
-        /// Its place among those that wait: the earliest is released first.
-        since: Timestamp,
-    },
-    /// It is a dead letter.
-    Dead(Reason),
-    /// The ledger had an item of the delivery already: the record reached us a second time. What
-    /// the item says counts.
-    InLedger,
 }
 
 /// Works one record of one of the two queues.

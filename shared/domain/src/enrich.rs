@@ -12,6 +12,7 @@
 mod answer;
 mod claims;
 mod decision;
+mod endpoint;
 mod gate;
 mod key_memory;
 pub mod last_known_good;
@@ -23,6 +24,7 @@ mod receipt;
 mod request;
 mod retries;
 mod target;
+mod voice;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -37,8 +39,9 @@ use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, Notification, WebhookHeaders};
 use crate::scope::Scope;
 use crate::sealing;
-use crate::subscription::{EnrichPolicy, Subscription, Subscriptions};
+use crate::subscription::{EndpointVerification, EnrichPolicy, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
+use crate::verification::{self, VerifiedUrl};
 
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
@@ -74,6 +77,9 @@ pub trait Ports: Sync {
     /// What questions are encrypted with, where a subscription asks for it.
     fn sealing(&self) -> &impl sealing::Ports;
 
+    /// The way to endpoints that are to show that they want to be asked.
+    fn endpoints(&self) -> &impl verification::Ports;
+
     /// Asks a target and reads its whole reply. Asks once: whether to ask again is decided here.
     fn ask(&self, question: Question) -> impl Future<Output = Result<Reply, Silence>> + Send;
 
@@ -100,10 +106,10 @@ pub trait Ports: Sync {
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
 }
 
-/// A question to a target. Only a guarded URL can be asked. No `Debug`: it holds the login.
+/// A question to a target. Only a guarded URL whose endpoint wants it can be asked. No `Debug`: it holds the login.
 pub struct Question {
     /// Where to.
-    pub url: GuardedUrl,
+    pub url: VerifiedUrl,
     /// The signed login event, encrypted where the subscription says so.
     pub notification: Notification,
     /// What helps the receiver.
@@ -193,6 +199,8 @@ pub struct Settings {
     pub budget_ms: u32,
     /// What may be reached.
     pub egress: EgressPolicy,
+    /// Whether endpoints are verified whose rows say nothing of it.
+    pub endpoint_verification: EndpointVerification,
 }
 
 /// Where and with what a login is decided.

@@ -30,4 +30,5 @@ pub mod sealing;
 pub mod subscription;
 pub mod sweep;
 pub mod time;
+pub mod verification;
 pub mod webhook_secrets;

@@ -146,6 +146,9 @@ pub const DELIVERY_TEMPO: Tempo = Tempo {
 pub const BREAKER_STALENESS_MAX_MS: u64 = 10_000;
 /// Breakers that an execution environment remembers at once.
 pub const BREAKERS_REMEMBERED_MAX: usize = 10_000;
+/// Endpoints that an execution environment remembers as just verified: so many new ones come in no
+/// half minute, and one that is forgotten is verified again.
+pub const ENDPOINTS_REMEMBERED_MAX: usize = 1_000;
 /// How often a change of a breaker is tried against somebody else's: a batch in which all fail opens
 /// it.
 pub const BREAKER_WRITES_MAX: usize = 6;

@@ -29,6 +29,9 @@ pub enum Outcome {
     /// Nothing was posted: the key set that its key for encryption stands in could not be fetched for
     /// now. It is the target's to serve.
     EncryptionKeyUnavailable,
+    /// It answered with success, and has not echoed its challenge: nobody has shown that the endpoint
+    /// wants our notifications. It may tomorrow.
+    EndpointUnverified,
     /// The URL is not one that we POST to, and will not become one by waiting.
     UrlRefused(UrlRefusal),
 }
@@ -65,7 +68,8 @@ impl Outcome {
             | Self::TlsFailed
             | Self::ProtocolViolated
             | Self::AddressRefused
-            | Self::EncryptionKeyUnavailable => Verdict::Retry(None),
+            | Self::EncryptionKeyUnavailable
+            | Self::EndpointUnverified => Verdict::Retry(None),
             Self::UrlRefused(_) => Verdict::GiveUp,
         }
     }
@@ -96,6 +100,7 @@ impl fmt::Display for Outcome {
             Self::ProtocolViolated => f.write_str("protocol"),
             Self::AddressRefused => f.write_str("egress_blocked"),
             Self::EncryptionKeyUnavailable => Unsealed::KeyUnavailable.fmt(f),
+            Self::EndpointUnverified => f.write_str("endpoint_unverified"),
             Self::UrlRefused(refusal) => f.write_str(refusal.code()),
         }
     }

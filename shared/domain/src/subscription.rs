@@ -14,6 +14,7 @@ mod filter;
 mod retry;
 mod row;
 mod secrets;
+mod verification;
 
 use std::collections::BTreeSet;
 
@@ -37,6 +38,7 @@ pub use retry::RetryPolicy;
 pub use row::RowProblem;
 use row::{Row, expected};
 pub use secrets::{SealedSecret, SecretOwner, WebhookSecrets};
+pub use verification::EndpointVerification;
 
 /// A listening endpoint's standing wish. The attributes stand in README.md.
 #[derive(Clone)]
@@ -53,6 +55,8 @@ pub struct Subscription {
     pub enabled: bool,
     /// Whether its breaker has opened lately: `troubledAt` is there. We write it, not its owner.
     pub is_troubled: bool,
+    /// See [`Subscription::verification`].
+    said_of_verification: verification::Said,
     /// Which event types of the category; all of them when the row says nothing.
     pub event_types: Option<BTreeSet<EventType>>,
     /// Which of these events; all of them when the row says nothing.
@@ -175,6 +179,7 @@ impl Subscription {
         if endpoint.is_empty() || endpoint.len() > ENDPOINT_URL_BYTES_MAX {
             return Err(expected("endpoint", "a URL of at most 2,048 bytes"));
         }
+        let said_of_verification = verification::Said::read(&mut row, &endpoint)?;
         let enabled = row.bool("enabled")?.ok_or(expected("enabled", "a boolean"))?;
         let event_types = read_event_types(&mut row, category, names)?;
         let signing_algorithm =
@@ -198,6 +203,7 @@ impl Subscription {
             endpoint,
             enabled,
             is_troubled,
+            said_of_verification,
             event_types,
             filter,
             fields,
@@ -304,7 +310,7 @@ mod tests {
         Scope::Property(PropertyId::parse("p1").expect("valid"))
     }
 
-    fn read(patch: &Value) -> Result<Subscription, String> {
+    pub(super) fn read(patch: &Value) -> Result<Subscription, String> {
         let mut row = json!({
             "pk": "PROPERTY#p1", "sk": "SUBSCRIPTION#s1", "category": "user_data_change",
             "endpoint": "https://target.example.com/hook", "enabled": true,

@@ -2,7 +2,8 @@
 //!
 //! The promise: an event that was answered 202 is, for every subscription it matches, finally
 //! accepted by its target or a dead letter with a reason; nothing comes from nowhere, or goes where
-//! nobody is subscribed any more; nothing comes twice unless a crash, a fault or a duplicate
+//! nobody is subscribed any more, or where an endpoint
+//! has yet to echo its challenge; nothing comes twice unless a crash, a fault or a duplicate
 //! explains it that happened to just that ([`Repeat`]); no attempt comes too early, or too late
 //! where nothing stands in its way; none is made beyond the schedule; in the end nothing is left
 //! waiting. It knows nothing of how the history came about, and so believes nothing of it. In the
@@ -22,6 +23,8 @@ pub enum Lie {
     Lost(Pair),
     /// Posted or dead-lettered, and nobody had submitted it, or was subscribed there and then.
     Unexpected(Pair),
+    /// Posted to an endpoint that had yet to show that it wants it.
+    Unverified(Pair),
     /// An attempt was made more often than what happened to it explains.
     Repeated(Pair, u32),
     /// An attempt came sooner after the one before than four fifths of the schedule.
@@ -50,6 +53,7 @@ impl fmt::Display for Lie {
         match self {
             Self::Lost(pair) => write!(f, "lost: {pair}"),
             Self::Unexpected(pair) => write!(f, "unexpected: {pair}"),
+            Self::Unverified(pair) => write!(f, "posted before its endpoint has echoed: {pair}"),
             Self::Repeated(pair, attempt) => write!(f, "repeated: {pair}, attempt {attempt}"),
             Self::TooEarly(pair, attempt) => write!(f, "too early: {pair}, attempt {attempt}"),
             Self::TooLate(pair, attempt) => write!(f, "too late: {pair}, attempt {attempt}"),
@@ -71,6 +75,7 @@ impl Lie {
         match self {
             Self::Lost(pair)
             | Self::Unexpected(pair)
+            | Self::Unverified(pair)
             | Self::Repeated(pair, _)
             | Self::TooEarly(pair, _)
             | Self::TooLate(pair, _)
@@ -119,6 +124,8 @@ pub fn check(history: &History) -> BTreeSet<Lie> {
     let unexpected =
         unexpected_posts.map(|post| &post.pair).chain(unexpected_deaths.map(|dead| &dead.pair));
     lies.extend(unexpected.cloned().map(Lie::Unexpected));
+    let unverified = history.posts.iter().filter(|post| !history.is_verified(post));
+    lies.extend(unverified.map(|post| Lie::Unverified(post.pair.clone())));
     for (pair, posts) in &posts {
         lies.extend(lies_of_attempts(pair, posts, history));
     }
@@ -173,6 +180,15 @@ impl History {
     }
 }
 
+impl History {
+    /// Whether an endpoint had shown by then that it wants what was posted, or need not.
+    fn is_verified(&self, post: &Post) -> bool {
+        let echoed = |at_ms: &u64| *at_ms <= post.at_ms;
+        !self.to_be_verified.contains(&post.endpoint)
+            || self.echoed_at_ms.get(&post.endpoint).is_some_and(echoed)
+    }
+}
+
 /// From when until when somebody was subscribed without a gap: an endpoint that moves is none.
 fn spans(intervals: &[Interval]) -> Vec<(u64, u64)> {
     let mut spans: Vec<(u64, u64)> = Vec::new();
@@ -206,8 +222,11 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
         let before = attempt.checked_sub(1).and_then(|before| by_attempt.get(&before));
         if let (Some(before), Some(wait_ms)) = (before, wait_before_ms(*attempt)) {
             let waited_ms = at_ms[0].saturating_sub(before[0]);
+            // Made twice, it may have come to a handshake alone the first time, and its wait began then.
+            let is_seen = !posts.iter().any(|post| history.to_be_verified.contains(&post.endpoint))
+                || history.repeats_of(pair, attempt - 1) == 0;
             // Whose clock is ahead is early by that much.
-            if redrives == 0 && waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {
+            if redrives == 0 && is_seen && waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {
                 lies.push(Lie::TooEarly(pair.clone(), *attempt));
             }
         }

@@ -3,6 +3,8 @@
 //! Nothing in it waits for time: a reply that comes late waits for its [`Gate`], and a test waits
 //! for requests with [`Receiver::wait_for`], which fails loudly when they do not come.
 
+mod echo;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +16,7 @@ use axum::extract::{Request as HttpRequest, State};
 use axum::response::Response;
 use axum::serve::Listener;
 use bytes::Bytes;
+use domain::jose::KeySet;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -49,12 +52,13 @@ impl Request {
 }
 
 /// One answer of a script.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Reply {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
     gate: Option<Gate>,
+    echoes_to: Option<Arc<KeySet>>,
 }
 
 impl Reply {
@@ -62,7 +66,8 @@ impl Reply {
     #[must_use]
     pub fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).expect("an HTTP status");
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), gate: None }
+        let (headers, body) = (HeaderMap::new(), Bytes::new());
+        Self { status, headers, body, gate: None, echoes_to: None }
     }
 
     /// The same with another status.
@@ -83,6 +88,14 @@ impl Reply {
     #[must_use]
     pub fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
+        self
+    }
+
+    /// The same, but a challenge that is signed by one of these keys, a JWK Set, is echoed.
+    #[must_use]
+    pub fn echoing(mut self, keys: &str) -> Self {
+        let keys = KeySet::parse(keys.as_bytes()).expect("a key set");
+        self.echoes_to = Some(Arc::new(keys));
         self
     }
 
@@ -202,7 +215,10 @@ async fn answer(State(shared): State<Arc<Shared>>, request: HttpRequest) -> Resp
     let (head, body) = request.into_parts();
     let body = to_bytes(body, BODY_BYTES_MAX).await.expect("a whole request");
     let path = head.uri.path().to_owned();
-    let reply = shared.next_reply(&path);
+    let mut reply = shared.next_reply(&path);
+    if let Some(echo) = reply.echoes_to.as_deref().and_then(|keys| echo::echo(&body, keys)) {
+        reply = reply.body(echo);
+    }
     let request = Request { method: head.method, path, headers: head.headers, body };
     shared.requests.send_modify(|requests| requests.push(request));
     if let Some(gate) = &reply.gate {

@@ -2,7 +2,7 @@
 
 use domain::breaker::BreakerKey;
 use domain::delivery::Settings;
-use domain::egress::EgressPolicy;
+use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{ClaimValue, Decision};
 use domain::event::Event;
 use domain::event_type::EventTypeNames;
@@ -12,8 +12,9 @@ use domain::message::{Events, QueueMessage, Span, Wakeup};
 use domain::notification::Issuer;
 use domain::retry::Schedule;
 use domain::scope::Scope;
-use domain::subscription::Action;
+use domain::subscription::{Action, EndpointVerification};
 use domain::time::Timestamp;
+use domain::verification::{Verification, VerifiedUrl};
 use serde_json::json;
 
 /// When every world begins: 2026-11-23T10:00:00Z.
@@ -133,6 +134,12 @@ pub fn pending_item(event_id: &str, at: Timestamp, wait_ms: u64) -> LedgerItem {
     }
 }
 
+/// A URL whose endpoint need not show that it wants what it is sent.
+#[must_use]
+pub fn wanting(url: GuardedUrl) -> VerifiedUrl {
+    Verification::NotNeeded.admit(url).expect("it need not")
+}
+
 /// A deployment with the documented schedule and the production egress guard.
 #[must_use]
 pub fn settings() -> Settings {
@@ -141,5 +148,6 @@ pub fn settings() -> Settings {
         names: EventTypeNames::default(),
         schedule: Schedule::Documented,
         egress: EgressPolicy::production(),
+        endpoint_verification: EndpointVerification::WhereAsked,
     }
 }

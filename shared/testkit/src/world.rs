@@ -16,6 +16,7 @@
 //! - The ledger's conditions are those of `adapters::ledger`; [`crate::contract`] holds both to it.
 
 mod breakers;
+mod endpoints;
 mod environment;
 mod errands;
 mod faults;
@@ -38,9 +39,8 @@ mod webhook_secrets;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::breaker::memory::Memory;
 use domain::breaker::{Breaker, BreakerKey};
-use domain::delivery::{Execution, Invocation, Queue, Settings};
+use domain::delivery::{Execution, Invocation, Memory, Queue, Settings};
 use domain::id::DeliveryId;
 use domain::ingest::Idempotency;
 use domain::ledger::LedgerItem;
@@ -52,6 +52,7 @@ use serde_json::Value;
 use crate::chance::Chance;
 use crate::samples;
 use breakers::Breakers;
+use endpoints::Echoes;
 use errands::Errands;
 use faults::Faults;
 use held::Held;
@@ -64,6 +65,7 @@ use sealing::ServedKeys;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
 
+pub use endpoints::Echo;
 pub use environment::Environment;
 pub use errands::{Deed, Errand, ErrandId};
 pub use faults::{Await, Call, Fault, Service};
@@ -100,6 +102,7 @@ struct State {
     breakers: Breakers,
     queues: Queues,
     targets: Targets,
+    echoes: Echoes,
     faults: Faults,
     errands: Errands,
     held: Held,
@@ -130,6 +133,7 @@ impl World {
             breakers: Breakers::default(),
             queues: Queues::default(),
             targets: Targets::default(),
+            echoes: Echoes::default(),
             faults: Faults::default(),
             errands: Errands::default(),
             held: Held::default(),
@@ -355,7 +359,7 @@ impl World {
         self.lock().breakers.put(key, breaker);
     }
 
-    /// What the one execution environment of [`crate::poller`] remembers of breakers.
+    /// What the one execution environment of [`crate::poller`] remembers.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.memory

@@ -13,8 +13,9 @@ use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact, KeySet, Sealed, signing_input};
 use domain::notification::Issuer;
 use domain::scope::Scope;
-use domain::subscription::{Action, Subscriptions};
+use domain::subscription::{Action, EndpointVerification, Subscriptions};
 use domain::time::{Deadline, Timestamp};
+use domain::verification;
 use serde_json::{Map, Value, json};
 use testkit::answers::{AUDIENCE, ISSUER, NOW_S, REQUEST, USER, payload_with};
 use testkit::world::World;
@@ -76,6 +77,7 @@ impl Outside<'_> {
             names,
             budget_ms: 1_500,
             egress: EgressPolicy::production(),
+            endpoint_verification: EndpointVerification::WhereAsked,
         };
         let memory = Memory::default();
         let execution = Execution {
@@ -126,6 +128,10 @@ impl Ports for Outside<'_> {
     }
 
     fn sealing(&self) -> &impl domain::sealing::Ports {
+        &self.world
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
         &self.world
     }
 

@@ -38,10 +38,10 @@ pub(crate) fn hostile(status: u16) -> Reply {
 }
 
 async fn hostile_endpoints(stack: &Stack, receiver: &Receiver) {
-    for (path, statuses) in
-        [("/failing", vec![500]), ("/moved", vec![302]), ("/gone", vec![410]), ("/fine", vec![200])]
+    for (path, status) in
+        [("/failing", 500), ("/moved", 302), ("/gone", 410), ("/fine", 200), ("/unverified", 200)]
     {
-        receiver.script(path, statuses.into_iter().map(hostile));
+        receiver.script(path, [hostile(status)]);
     }
     receiver.script("/busy", [hostile(503), hostile(200)]);
     let port = receiver.url("").rsplit(':').next().expect("a port").to_owned();
@@ -52,6 +52,11 @@ async fn hostile_endpoints(stack: &Stack, receiver: &Receiver) {
         ("failing", format!("{}?{query}", receiver.url("/failing")), Some("exhausted:http_500")),
         ("moved", format!("{}?{query}", receiver.url("/moved")), Some("http_302")),
         ("gone", format!("{}?{query}", receiver.url("/gone")), Some("http_410")),
+        (
+            "unverified",
+            format!("{}?{query}", receiver.url("/unverified")),
+            Some("exhausted:endpoint_unverified"),
+        ),
         ("nobody", format!("http://127.0.0.1:1/?{query}"), Some("exhausted:connection")),
         ("tls", format!("https://127.0.0.1:{port}/?{query}"), Some("exhausted:tls")),
         ("garbled", format!("{}?{query}", garbled().await), Some("exhausted:protocol")),
@@ -69,6 +74,9 @@ async fn hostile_endpoints(stack: &Stack, receiver: &Receiver) {
         let attempts = AttributeValue::N(if id == "busy" { "2" } else { "1" }.to_owned());
         let retry = HashMap::from([("attemptsMax".to_owned(), attempts)]);
         subscribed.insert("retry".to_owned(), AttributeValue::M(retry));
+        if id == "unverified" {
+            subscribed.insert("verification".to_owned(), s("required"));
+        }
         stack.put("subscriptions", subscribed).await;
         // Until the function has its keys again the record comes back and nothing is attempted.
         let event = queued(&format!("to-{id}"));
@@ -135,6 +143,7 @@ async fn unreadable_rows(stack: &Stack) {
         ("signingAlg", s(ROW)),
         ("format", s(ROW)),
         ("fields", s(ROW)),
+        ("verification", s(ROW)),
         ("retry", s(ROW)),
     ] {
         let mut bad = good(&format!("bad-{attribute}"));

@@ -9,7 +9,7 @@ use domain::limits::{BREAKER_FAILURES_MAX, BREAKER_OPEN_MS, LEASE_MS};
 use domain::outcome::Outcome;
 use serde_json::{Value, json};
 use testkit::samples::{delivery_id, event, events_body, events_body_of};
-use testkit::world::{Call, Fault, Place, Reaction, World};
+use testkit::world::{Call, Echo, Fault, Place, Reaction, World};
 
 use crate::batches::poll;
 use crate::{TARGET, settled, wait_ms, wakeup_of_item, world_after_a_failure, world_with};
@@ -135,6 +135,13 @@ async fn rows() -> Vec<String> {
         first("it answers 410: the subscription is disabled", answer(Reaction::status(410))).await,
         first("an endpoint URL that is not allowed", private).await,
     ];
+    rows.extend([
+        first("the endpoint echoes its challenge", |world| unverified(world, Echo::Faithful)).await,
+        first("it has not echoed, and is sent no event", |world| unverified(world, Echo::Never))
+            .await,
+        later("it has not echoed by the last attempt", |world| unverified(world, Echo::Never))
+            .await,
+    ]);
     let world = down().await;
     rows.push(row("the breaker is open", &world, Queue::Events).await);
     let world = down().await;
@@ -183,6 +190,13 @@ async fn rows() -> Vec<String> {
         first("ours: a panic", answer(Reaction::Panic)).await,
     ]);
     rows
+}
+
+/// An endpoint that is to be verified, and has two attempts.
+fn unverified(world: &World, echo: Echo) {
+    let row = json!({"verification": "required", "retry": {"attemptsMax": 2}});
+    world.subscribe_with("s1", TARGET, &row);
+    world.echo_always(TARGET, echo);
 }
 
 fn spoilt_secret(world: &World) {

@@ -1,8 +1,9 @@
 //! The breaker in the path: what is down is left alone, what is held is delivered in the end.
 
-use domain::breaker::memory::Memory;
 use domain::breaker::{Breaker, Change, Phase};
-use domain::delivery::{Disposition, Ended, Execution, Invocation, Queue, Report, Settings, run};
+use domain::delivery::{
+    Disposition, Ended, Execution, Invocation, Memory, Queue, Report, Settings, run,
+};
 use domain::ledger::State;
 use domain::limits::{
     BREAKER_FAILURES_MAX, BREAKER_OPEN_MS, BREAKER_STALENESS_MAX_MS, DRAIN_RELEASE_MAX,

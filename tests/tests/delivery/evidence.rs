@@ -1,8 +1,7 @@
 //! What a breaker goes by: the successes of all environments count, those of others' kinds of
 //! trouble do not, and nobody spoils a probe.
 
-use domain::breaker::memory::Memory;
-use domain::delivery::{Queue, Settings};
+use domain::delivery::{Memory, Queue, Settings};
 use domain::ledger::State;
 use domain::limits::BREAKER_OPEN_MS;
 use domain::retry::Schedule;

@@ -12,6 +12,7 @@ mod evidence;
 mod fan_out;
 mod first_attempts;
 mod from_ingest;
+mod handshakes;
 mod our_faults;
 mod redrive;
 mod repetitions;
@@ -22,9 +23,8 @@ mod sweeps;
 mod wake_ups;
 mod webhooks;
 
-use domain::breaker::memory::Memory;
 use domain::delivery::{
-    Disposition, Execution, Fate, Invocation, OurFault, Queue, Report, Settings, run,
+    Disposition, Execution, Fate, Invocation, Memory, OurFault, Queue, Report, Settings, run,
 };
 use domain::ledger::{LedgerItem, Reason, State};
 use domain::limits::SWEEP_RELEASE_MAX;

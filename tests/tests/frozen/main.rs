@@ -14,6 +14,7 @@ use domain::notification::{Notification, WebhookHeaders};
 use domain::scope::Scope;
 use domain::time::Deadline;
 use testkit::raw_receiver::{Act, RawReceiver};
+use testkit::samples::wanting;
 
 const POLICY: EgressPolicy = EgressPolicy::with_loopback_targets();
 
@@ -24,7 +25,7 @@ fn question(url: &str, allowed_ms: u64) -> Question {
     let now = clock::now();
     let token = Compact::assemble(signing_input(Algorithm::Es256, "k", "t", "{}"), &[1]);
     Question {
-        url: GuardedUrl::judge(url, POLICY).expect("a loopback URL"),
+        url: wanting(GuardedUrl::judge(url, POLICY).expect("a loopback URL")),
         notification: Notification::Token(token),
         headers: WebhookHeaders { id, timestamp: now, attempt: 1 },
         deadline: Deadline::at(now.plus_ms(allowed_ms)),

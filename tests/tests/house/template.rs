@@ -126,9 +126,12 @@ fn tables_of(role: &str) -> Vec<String> {
 }
 
 #[test]
-fn whoever_decides_logins_reads_subscriptions_and_keeps_its_own_books() {
+fn whoever_decides_logins_reads_subscriptions_marks_them_verified_and_keeps_its_own_books() {
     let allowed = [
         "Action: dynamodb:Query",
+        "Action: dynamodb:UpdateItem",
+        r#""dynamodb:Attributes": [pk, sk, endpoint, verifiedEndpoint, verifiedAt]"#,
+        r#""dynamodb:ReturnValues": [NONE, UPDATED_OLD, UPDATED_NEW]"#,
         "Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
         "Action: [dynamodb:BatchGetItem, dynamodb:PutItem]",
     ];
@@ -228,6 +231,7 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
             DeliveryPorts::new(&strings, names, policy, 0).expect("ports");
             settings::issuer(&strings).expect("an issuer");
             settings::schedule(&strings).expect("a schedule");
+            settings::endpoint_verification(&strings).expect("one of the two");
         }
         "SweeperFunction" => {
             SweepPorts::new(&strings).expect("ports");
@@ -238,6 +242,7 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
             EnrichPorts::new(&strings, names, policy, 0).expect("ports");
             settings::issuer(&strings).expect("an issuer");
             settings::enrich_budget_ms(&strings).expect("a budget");
+            settings::endpoint_verification(&strings).expect("one of the two");
         }
     }
     settings::event_type_names(&strings).expect("names");
@@ -274,9 +279,14 @@ fn the_laptop_s_settings_are_those_of_the_template() {
     }
     for (name, value) in declared {
         // What is left out has the same default in the template and in the code.
-        if ["LOG_LEVEL", "EVENT_TYPE_NAMES", "RETRY_SCHEDULE", "ENRICH_BUDGET_MS"]
-            .contains(&name.as_str())
-        {
+        let settled = [
+            "LOG_LEVEL",
+            "EVENT_TYPE_NAMES",
+            "RETRY_SCHEDULE",
+            "ENRICH_BUDGET_MS",
+            "ENDPOINT_VERIFICATION",
+        ];
+        if settled.contains(&name.as_str()) {
             continue;
         }
         let expected = if name == "SIGNING_KEYS_SECRET_ID" { "signing-keys" } else { &value };

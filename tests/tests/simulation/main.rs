@@ -21,6 +21,9 @@ struct Total {
     incidents: usize,
     repetitions: usize,
     held: usize,
+    /// Endpoints that have echoed, and those that were to and never have.
+    echoed: usize,
+    never_echoed: usize,
 }
 
 #[test]
@@ -36,11 +39,15 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
         total.repetitions += run.history.repetitions();
         total.incidents += run.incidents;
         total.held += run.history.held.len();
+        let has_echoed = |url| run.history.echoed_at_ms.contains_key(url);
+        let echoed = run.history.to_be_verified.iter().filter(|url| has_echoed(*url)).count();
+        total.echoed += echoed;
+        total.never_echoed += run.history.to_be_verified.len() - echoed;
         total.awaits.extend(run.awaits);
         total.crashes.extend(run.crashes.into_keys());
     });
-    let Total { lies, awaits, crashes, incidents, repetitions, held } =
-        total.into_inner().expect("no seed panics");
+    let total = total.into_inner().expect("no seed panics");
+    let Total { lies, awaits, crashes, incidents, repetitions, held, echoed, never_echoed } = total;
     assert!(
         lies.is_empty(),
         "{lies:#?}\nthe whole history of a seed: \
@@ -49,9 +56,13 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
     assert!(incidents > 1_000, "{incidents} incidents are no trouble at all");
     assert!(repetitions > 1_000, "{repetitions} repetitions are hardly in need of explanation");
     assert!(held > 100, "{held} held deliveries are no test of the breaker");
+    assert!(
+        echoed > 100 && never_echoed > 100,
+        "{echoed} and {never_echoed}: no test of handshakes"
+    );
     let works: BTreeSet<Work> = awaits.iter().map(|(work, _)| *work).collect();
     assert_eq!(works.len(), 5, "ingest, first attempts, later ones, sweeps, redrives");
-    assert!(awaits.len() >= 66, "{} awaits: {awaits:?}", awaits.len());
+    assert!(awaits.len() >= 74, "{} awaits: {awaits:?}", awaits.len());
     // Some awaits are rare; a long run demands each of them many times.
     let never: Vec<_> = awaits.difference(&crashes).collect();
     assert!(never.len() <= 6, "work was never cut off at {never:?}");

@@ -17,6 +17,8 @@ use domain::outcome::Outcome;
 use domain::scope::Scope;
 use domain::subscription::Unavailable;
 use domain::time::{Deadline, Timestamp};
+use domain::verification::Message;
+use testkit::samples::wanting;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -100,13 +102,15 @@ fn within_ms(ms: u64) -> Deadline {
 async fn post_to(url: GuardedUrl, deadline: Deadline) -> Outcome {
     let targets = Targets::new(LOOPBACK).expect("a client");
     let notification = Notification::Token(notification());
+    let url = wanting(url);
     targets.post(Post { url, notification, headers: headers(), deadline }).await
 }
 
 async fn ask(url: GuardedUrl, deadline: Deadline) -> Result<(u16, Option<usize>), Unavailable> {
     let targets = Targets::new(LOOPBACK).expect("a client");
     let connection = Connection::Kept;
-    let (notification, headers) = (Notification::Token(notification()), headers());
+    let (url, headers) = (wanting(url), headers());
+    let notification = Notification::Token(notification());
     let question = Question { url, notification, headers, deadline, connection };
     match targets.ask(question).await {
         Ok(reply) => Ok((reply.status, reply.body.map(|body| body.len()))),
@@ -156,8 +160,12 @@ async fn a53_a_standard_webhook_has_its_signatures_in_a_header_and_the_signed_by
     let signed = unsigned.signed(&[Signature::V1([1; 32]), Signature::V1a([2; 64])]);
     let notification = Notification::Webhook(signed.expect("signatures"));
     let targets = Targets::new(LOOPBACK).expect("a client");
-    let post =
-        Post { url: evil.url(), notification, headers: headers(), deadline: within_ms(10_000) };
+    let post = Post {
+        url: wanting(evil.url()),
+        notification,
+        headers: headers(),
+        deadline: within_ms(10_000),
+    };
     assert_eq!(targets.post(post).await, Outcome::Replied { status: 202, retry_after: None });
     let request = evil.requests.recv().await.expect("a request");
     let (head, body) = request.split_once("\r\n\r\n").expect("a head and a body");
@@ -283,5 +291,36 @@ async fn a_document_is_fetched_only_with_200() {
         let bad = Evil::start(http(status, "", ""), Then::Close).await;
         let fetched = targets.fetch(&bad.url(), within_ms(10_000)).await;
         assert!(fetched == Err(NotFetched), "{status}");
+    }
+}
+
+async fn challenge(url: GuardedUrl, deadline: Deadline) -> Result<(u16, Option<usize>), Outcome> {
+    let targets = Targets::new(LOOPBACK).expect("a client");
+    let notification = Notification::Token(notification());
+    let message = Message { url, notification, headers: headers(), deadline };
+    let reply = targets.challenge(message).await?;
+    Ok((reply.status, reply.body.map(|body| body.len())))
+}
+
+#[tokio::test]
+async fn a_reply_to_a_challenge_is_read_to_its_end_its_bound_or_the_deadline() {
+    let head = "HTTP/1.1 200 OK\r\ncontent-length: ";
+    let whole = format!("{head}2\r\n\r\n{{}}").into_bytes();
+    let cut = format!("{head}3\r\n\r\n{{}}").into_bytes();
+    let endless =
+        format!("HTTP/1.1 200 OK\r\n\r\n{}", " ".repeat(REPLY_BYTES_MAX + 1)).into_bytes();
+    let redirect = b"HTTP/1.1 307 Away\r\nlocation: /\r\ncontent-length: 0\r\n\r\n".to_vec();
+    for (reply, then, said) in [
+        (whole, Then::Close, Ok((200, Some(2)))),
+        (cut.clone(), Then::Close, Err(Outcome::ConnectionFailed)),
+        (cut, Then::StaySilent, Err(Outcome::TimedOut)),
+        (endless, Then::StaySilent, Ok((200, None))),
+        (redirect, Then::Close, Ok((307, Some(0)))),
+        (Vec::new(), Then::StaySilent, Err(Outcome::TimedOut)),
+        (b"SSH-2.0\r\n".to_vec(), Then::Close, Err(Outcome::ProtocolViolated)),
+    ] {
+        let evil = Evil::start(reply, then).await;
+        assert_eq!(challenge(evil.url(), within_ms(700)).await, said);
+        assert_eq!(evil.connections(), 1);
     }
 }

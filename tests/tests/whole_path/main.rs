@@ -4,6 +4,7 @@
 mod answers;
 mod asked_again;
 mod encrypted;
+mod handshakes;
 mod last_known_good;
 mod login_target;
 mod outages;

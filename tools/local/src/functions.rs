@@ -10,7 +10,7 @@ use std::sync::Arc;
 use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError, SweepPorts};
 use adapters::queue;
 use adapters::settings::{self, SettingsError};
-use domain::breaker::memory::Memory;
+use domain::delivery::Memory;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::retry::Schedule;
@@ -128,6 +128,7 @@ impl Functions {
                 names: names.clone(),
                 schedule: settings::schedule(&delivery)?,
                 egress: EGRESS,
+                endpoint_verification: settings::endpoint_verification(&delivery)?,
             },
             delivery_memory: Memory::default(),
             retries_queue: queue::name_of(&settings::required(&delivery, "RETRIES_QUEUE_URL")?),
@@ -138,6 +139,7 @@ impl Functions {
                 names: names.clone(),
                 budget_ms: settings::enrich_budget_ms(&enrich)?,
                 egress: EGRESS,
+                endpoint_verification: settings::endpoint_verification(&enrich)?,
             },
             enrich_memory: domain::enrich::Memory::default(),
             names,

@@ -20,12 +20,14 @@ use domain::scope::Scope;
 use domain::sealing;
 use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::Timestamp;
+use domain::verification;
 use futures_util::future::try_join_all;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
+use crate::endpoints::Endpoints;
 use crate::key_sets::KeySets;
 use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
@@ -39,7 +41,7 @@ use crate::webhook_secrets::WebhookSecretStore;
 /// The tables, all four queues, the keys, the webhook secrets, targets' keys and the way to the
 /// targets.
 pub struct DeliveryPorts {
-    subscriptions: SubscriptionTable,
+    subscriptions: Arc<SubscriptionTable>,
     ledger: Ledger,
     breakers: Breakers,
     known_good: Option<KnownGoodTable>,
@@ -51,6 +53,7 @@ pub struct DeliveryPorts {
     webhook_secrets: WebhookSecretStore,
     key_sets: KeySets,
     targets: Targets,
+    endpoints: Endpoints,
 }
 
 impl DeliveryPorts {
@@ -70,15 +73,16 @@ impl DeliveryPorts {
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let kms = aws_sdk_kms::Client::new(&config);
-        let targets = Targets::new(policy)?;
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
+        let subscriptions = Arc::new(SubscriptionTable::new(
+            dynamodb.clone(),
+            required(strings, "SUBSCRIPTIONS_TABLE")?,
+            names,
+            staleness_max_ms,
+        ));
+        let targets = Targets::new(policy)?;
         Ok(Self {
-            subscriptions: SubscriptionTable::new(
-                dynamodb.clone(),
-                required(strings, "SUBSCRIPTIONS_TABLE")?,
-                names,
-                staleness_max_ms,
-            ),
+            subscriptions: Arc::clone(&subscriptions),
             ledger: Ledger::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
             breakers: Breakers::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
             known_good: optional(strings, "KNOWN_GOOD_TABLE")
@@ -93,6 +97,7 @@ impl DeliveryPorts {
                 optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
             ),
             key_sets: KeySets::new(targets.clone()),
+            endpoints: Endpoints::new(targets.clone(), subscriptions),
             targets,
         })
     }
@@ -146,6 +151,10 @@ impl Ports for DeliveryPorts {
 
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
         self.known_good.as_ref()
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
+        &self.endpoints
     }
 
     async fn post(&self, post: Post) -> Outcome {

@@ -13,10 +13,12 @@ use domain::scope::Scope;
 use domain::sealing;
 use domain::subscription::Subscriptions;
 use domain::time::{Deadline, Timestamp};
+use domain::verification;
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock::{self, within};
+use crate::endpoints::Endpoints;
 use crate::key_sets::KeySets;
 use crate::known_good::KnownGoodTable;
 use crate::logins::LoginsTable;
@@ -28,10 +30,11 @@ use crate::targets::Targets;
 /// The subscriptions, the keys, targets' keys, the way to the targets, the logins that were decided
 /// lately, and what is remembered of users where something is. No queue: the enrich path never enqueues.
 pub struct EnrichPorts {
-    subscriptions: SubscriptionTable,
+    subscriptions: Arc<SubscriptionTable>,
     keys: KeyStore,
     key_sets: KeySets,
     targets: Targets,
+    endpoints: Endpoints,
     logins: LoginsTable,
     known_good: Option<KnownGoodTable>,
 }
@@ -50,15 +53,17 @@ impl EnrichPorts {
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let targets = Targets::new(policy)?;
+        let subscriptions = Arc::new(SubscriptionTable::new(
+            dynamodb.clone(),
+            required(strings, "SUBSCRIPTIONS_TABLE")?,
+            names,
+            staleness_max_ms,
+        ));
         Ok(Self {
-            subscriptions: SubscriptionTable::new(
-                dynamodb.clone(),
-                required(strings, "SUBSCRIPTIONS_TABLE")?,
-                names,
-                staleness_max_ms,
-            ),
+            subscriptions: Arc::clone(&subscriptions),
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             key_sets: KeySets::new(targets.clone()),
+            endpoints: Endpoints::new(targets.clone(), subscriptions),
             targets,
             logins: LoginsTable::new(dynamodb.clone(), required(strings, "LOGINS_TABLE")?),
             known_good: optional(strings, "KNOWN_GOOD_TABLE")
@@ -98,6 +103,10 @@ impl Ports for EnrichPorts {
 
     fn sealing(&self) -> &impl sealing::Ports {
         &self.key_sets
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
+        &self.endpoints
     }
 
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {

@@ -1,8 +1,10 @@
 //! One attempt and what follows from it, the same for a first attempt and for a later one.
 
+use super::content::Content;
+use super::endpoint::{self, Endpoint};
 use super::gate::{self, Lesson, Look, Pass};
 use super::signing;
-use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report, Trouble};
+use super::{Disposition, Ended, Execution, Handshake, OurFault, Ports, Post, Report, Trouble};
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
@@ -16,6 +18,7 @@ use crate::retry::RetryAfter;
 use crate::sealing::Unsealed;
 use crate::subscription::Subscription;
 use crate::time::Timestamp;
+use crate::verification::Ports as _;
 
 /// An attempt that is to be made.
 #[derive(Clone, Copy)]
@@ -64,7 +67,8 @@ pub(super) async fn make(
         timestamp: ports.now(),
         attempt: due.attempt.saturating_add(1),
     };
-    let signed = match signing::sign(event, subscription, &headers, execution).await? {
+    let content = Content::Event(event);
+    let signed = match signing::sign(content, subscription, &headers, execution).await? {
         Ok(signed) => signed,
         Err(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
     };
@@ -74,19 +78,29 @@ pub(super) async fn make(
         .invocation
         .attempt_deadline(started_at, subscription.retry.timeout_ms)
         .ok_or(OurFault::OutOfTime)?;
+    let (url, handshake) = match endpoint::verified(url, subscription, deadline, execution).await? {
+        Endpoint::Verified(url) => (url, None),
+        Endpoint::JustVerified(url) => (url, Some(Handshake::Echoed)),
+        Endpoint::Unverified(outcome) => {
+            let made = due.made(outcome, Some(pass), started_at, execution);
+            return Ok(made.after(Some(Handshake::Failed)));
+        }
+        Endpoint::Unsigned(reason) => return Ok(due.unsigned(reason, pass, ports.now())),
+    };
     // And a key set that is the target's to serve is fetched within it.
     let notification = match signed.notification(subscription, deadline, execution).await {
         Ok(notification) => notification,
         Err(Unsealed::KeyUnavailable) => {
             let outcome = Outcome::EncryptionKeyUnavailable;
-            return Ok(due.made(outcome, Some(pass), started_at, execution));
+            return Ok(due.made(outcome, Some(pass), started_at, execution).after(handshake));
         }
         Err(Unsealed::KeyUnusable) => {
-            return Ok(due.unsigned(Reason::EncryptionKeyUnusable, pass, ports.now()));
+            let made = due.unsigned(Reason::EncryptionKeyUnusable, pass, ports.now());
+            return Ok(made.after(handshake));
         }
     };
     let outcome = ports.post(Post { url, notification, headers, deadline }).await;
-    Ok(due.made(outcome, Some(pass), started_at, execution))
+    Ok(due.made(outcome, Some(pass), started_at, execution).after(handshake))
 }
 
 impl Due<'_> {
@@ -103,6 +117,7 @@ impl Due<'_> {
             subscription_id: self.subscription.id.clone(),
             attempt,
             outcome: None,
+            handshake: None,
             elapsed_ms: 0,
             disposition,
             breaker: None,
@@ -182,6 +197,12 @@ impl Due<'_> {
 }
 
 impl Made {
+    /// With what came of the handshake.
+    fn after(mut self, handshake: Option<Handshake>) -> Self {
+        self.report.handshake = handshake;
+        self
+    }
+
     /// The ledger's view of it; `None` when the delivery is done.
     pub(super) fn state(&self) -> Option<State> {
         match &self.report.disposition {
@@ -235,6 +256,9 @@ impl Made {
                 return self.report;
             }
         };
+        if self.report.handshake == Some(Handshake::Echoed) && gate::has_time(execution) {
+            execution.ports.endpoints().mark(subscription).await;
+        }
         // The row first: should that fail, the breaker opens once more, and the next probe tries
         // again.
         if let Some(ended) = ending(pass, outcome.verdict(), execution.ports.now())
@@ -270,7 +294,7 @@ fn trouble(
         Some(Change::Closed) => Some(Trouble::Ends),
         // It was closed, or forgotten, and nobody could say so.
         None if subscription.is_troubled => {
-            let seen = execution.memory.seen(key);
+            let seen = execution.memory.breakers.seen(key);
             seen.is_some_and(|seen| seen.breaker.is_plain()).then_some(Trouble::Ends)
         }
         None => None,

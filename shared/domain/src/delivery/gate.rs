@@ -38,7 +38,7 @@ pub(super) async fn admit(
     let Some(mut breaker) = view(key, look, execution).await else { return Some(Pass::Ordinary) };
     for _ in 0..BREAKER_WRITES_MAX {
         // What a neighbour in the batch has learnt or begun meanwhile.
-        if let Some(seen) = memory.seen(key)
+        if let Some(seen) = memory.breakers.seen(key)
             && seen.breaker.revision > breaker.revision
         {
             breaker = seen.breaker;
@@ -48,17 +48,17 @@ pub(super) async fn admit(
             Admission::Hold => return None,
             Admission::Probe(probe) => probe,
         };
-        memory.note(key, &probe, ports.now());
+        memory.breakers.note(key, &probe, ports.now());
         match ports.breakers().write(key, &breaker, &probe).await {
             Ok(BreakerWrite::Written) => return Some(Pass::Probe(probe)),
             // Somebody else was first; or the sweeper has only looked at it.
             Ok(BreakerWrite::Stands(current)) => {
-                memory.note(key, &current, ports.now());
+                memory.breakers.note(key, &current, ports.now());
                 breaker = current;
             }
             // It is not closed, and stands where the sweeper finds it.
             Err(_) => {
-                memory.take_back(key, &breaker, ports.now());
+                memory.breakers.take_back(key, &breaker, ports.now());
                 return None;
             }
         }
@@ -74,7 +74,7 @@ async fn view(
 ) -> Option<Breaker> {
     let Execution { memory, ports, .. } = execution;
     let now = ports.now();
-    let seen = memory.seen(key);
+    let seen = memory.breakers.seen(key);
     let is_known = seen.as_ref().is_some_and(|seen| {
         let is_fresh = now >= seen.at && now.since_ms(seen.at) < BREAKER_STALENESS_MAX_MS;
         let is_closed = matches!(seen.breaker.phase, Phase::Closed { .. });
@@ -85,7 +85,7 @@ async fn view(
     }
     match ports.breakers().of(key).await {
         Ok(breaker) => {
-            memory.note(key, &breaker, ports.now());
+            memory.breakers.note(key, &breaker, ports.now());
             Some(breaker)
         }
         Err(_) => seen.map(|seen| seen.breaker),
@@ -114,15 +114,15 @@ pub(super) async fn tell(
     let now = ports.now();
     match (pass, lesson) {
         (Pass::Ordinary, Lesson::Succeeded) => {
-            let breaker = memory.seen(key).map(|seen| seen.breaker).unwrap_or_default();
+            let breaker = memory.breakers.seen(key).map(|seen| seen.breaker).unwrap_or_default();
             if breaker.succeeded(now).is_none() {
-                memory.count_success(key);
+                memory.breakers.count_success(key);
                 return None;
             }
             write(key, breaker, |from| from.succeeded(now), execution).await
         }
         (Pass::Ordinary, Lesson::Failed) => {
-            let seen = memory.seen(key);
+            let seen = memory.breakers.seen(key);
             let successes = seen.as_ref().map_or(0, |seen| seen.successes);
             let breaker = seen.map(|seen| seen.breaker).unwrap_or_default();
             write(key, breaker, |from| from.failed(successes, now, DELIVERY_TEMPO), execution).await
@@ -173,11 +173,11 @@ async fn write(
         let written = ports.breakers().write(key, &from, &next).await.ok();
         match written {
             Some(BreakerWrite::Written) => {
-                memory.note(key, &next, ports.now());
+                memory.breakers.note(key, &next, ports.now());
                 return from.change_to(&next);
             }
             Some(BreakerWrite::Stands(current)) => {
-                memory.note(key, &current, ports.now());
+                memory.breakers.note(key, &current, ports.now());
                 from = current;
             }
             None => return None,

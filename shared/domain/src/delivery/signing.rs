@@ -1,13 +1,11 @@
 //! A notification in the subscription's format, signed, and encrypted where the subscription says
 //! so. What cannot be signed or encrypted is not sent.
 
+use super::content::Content;
 use super::{Execution, OurFault, Ports};
-use crate::event::Event;
 use crate::jose::Compact;
 use crate::ledger::Reason;
-use crate::notification::{
-    Notification, SignedWebhook, UnsignedWebhook, WebhookHeaders, payload, webhook_payload,
-};
+use crate::notification::{Notification, SignedWebhook, UnsignedWebhook, WebhookHeaders};
 use crate::sealing::{self, Unsealed};
 use crate::subscription::{Format, Subscription};
 use crate::time::Deadline;
@@ -51,9 +49,9 @@ impl Signed {
     }
 }
 
-/// The notification of an event to a subscription, signed, or why there will never be one.
+/// The notification that tells this to a subscription, signed, or why there will never be one.
 pub(super) async fn sign(
-    event: &Event,
+    content: Content<'_>,
     subscription: &Subscription,
     headers: &WebhookHeaders,
     execution: Execution<'_, impl Ports>,
@@ -61,12 +59,12 @@ pub(super) async fn sign(
     let Execution { settings, ports, .. } = execution;
     match subscription.format {
         Format::Set => {
-            let payload = payload(event, subscription, &settings.issuer, &settings.names);
+            let payload = content.token_payload(subscription, settings);
             let token = ports.sign(subscription.signing_algorithm, &payload).await?;
             Ok(Ok(Signed::Token(token)))
         }
         Format::StandardWebhooks => {
-            let payload = webhook_payload(event, subscription, &settings.names);
+            let payload = content.webhook_payload(subscription, settings);
             let webhook = UnsignedWebhook::new(headers, &payload);
             let secrets = subscription.webhook_secrets.standing(headers.timestamp);
             match ports.sign_webhook(&secrets, webhook.signing_input()).await {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::receipt::{self, TargetReport};
-use super::target::{Heard, Voice, WITHOUT_KNOWING};
+use super::voice::{Heard, Voice, WITHOUT_KNOWING};
 use super::{Claims, claims};
 use crate::subscription::Action;
 
@@ -151,6 +151,7 @@ impl Decision {
             Voice::NoSigningKey => self.fall_back(receipt::NO_SIGNING_KEY),
             Voice::NotOpened => self.fall_back(receipt::NO_DECRYPTION_KEY),
             Voice::NotSealed(why) => self.fall_back(&why.to_string()),
+            Voice::Unverified => self.fall_back(receipt::UNVERIFIED),
             Voice::Abandoned => {}
         }
         self.action = action.map_or(self.action, |action| self.action.max(action));
@@ -201,7 +202,7 @@ mod tests {
     use super::super::answer::Answer;
     use super::super::claims::ClaimValue;
     use super::super::last_known_good::{Giver, Good};
-    use super::super::target::Notes;
+    use super::super::voice::Notes;
     use super::*;
     use crate::id::SubscriptionId;
     use crate::subscription::Unavailable;

@@ -23,7 +23,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 
-use super::target::{Heard, Voice};
+use super::voice::{Heard, Voice};
 use super::{Case, Claims, Execution, claims};
 use crate::delivery::OurFault;
 use crate::event::Event;
@@ -224,6 +224,7 @@ impl Learnt {
             | Voice::NoSigningKey
             | Voice::NotOpened
             | Voice::NotSealed(_)
+            | Voice::Unverified
             | Voice::Abandoned => None,
         });
         let mut memories = Vec::new();

@@ -10,7 +10,8 @@
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 
-use super::target::{Heard, Target};
+use super::target::Target;
+use super::voice::Heard;
 use super::{Case, Execution, Ports};
 use crate::subscription::Action;
 
@@ -19,7 +20,7 @@ pub(super) async fn run(case: &Case<'_>, execution: Execution<'_, impl Ports>) -
     let Execution { settings, ports, .. } = execution;
     let targets: Vec<Target<'_>> = case
         .asking(settings)
-        .map(|(subscription, policy, time)| Target::new(subscription, policy, time, ports.now()))
+        .map(|(subscription, policy, time)| Target::new(subscription, policy, time, execution))
         .collect();
     let mut race: FuturesUnordered<_> =
         targets.iter().map(|target| target.ask(case.event, execution)).collect();

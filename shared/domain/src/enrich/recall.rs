@@ -9,7 +9,7 @@ use std::pin::pin;
 use futures_util::future::{Either, select};
 
 use super::last_known_good::{Giver, Known, Place, Ports as _, User};
-use super::target::Voice;
+use super::voice::Voice;
 use super::{Execution, Ports};
 use crate::event::Event;
 use crate::limits::ENRICH_RECALL_MS;

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::AnswerRefusal;
-use super::target::{Heard, Voice};
+use super::voice::{Heard, Voice};
 use crate::breaker::Change;
 use crate::id::SubscriptionId;
 use crate::sealing::Unsealed;
@@ -21,8 +21,8 @@ pub struct TargetReport {
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
     /// `status`, `breaker_open`, `key_set`, each perhaps after `last_known_good:`;
     /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`,
-    /// `encryption_key_unavailable`, `encryption_key_unusable`; or, when a block was certain before,
-    /// `abandoned` for a question and `unasked` for none.
+    /// `encryption_key_unavailable`, `encryption_key_unusable`, `endpoint_unverified`; or, when a
+    /// block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -61,8 +61,8 @@ pub enum Source {
     Policy,
     /// We do, since its answer does not verify: a block, always.
     Verification,
-    /// We do, since something of ours was missing, or a key to encrypt the question to: a challenge,
-    /// always.
+    /// We do, since something of ours was missing, or a key to encrypt the question to, or the
+    /// endpoint has not shown that it wants to be asked: a challenge, always.
     Fallback,
 }
 
@@ -100,6 +100,7 @@ impl TargetReport {
             Voice::NoSigningKey => (NO_SIGNING_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotSealed(why) => (why.to_string(), Some(Source::Fallback)),
+            Voice::Unverified => (UNVERIFIED.to_owned(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
@@ -110,6 +111,7 @@ impl TargetReport {
             | Voice::NoSigningKey
             | Voice::NotOpened
             | Voice::NotSealed(_)
+            | Voice::Unverified
             | Voice::Abandoned => (None, None),
         };
         let freshness = match source {
@@ -138,6 +140,9 @@ pub(super) const NO_SIGNING_KEY: &str = "signing_key_unavailable";
 
 /// The code of our having no key to open an answer with.
 pub(super) const NO_DECRYPTION_KEY: &str = "decryption_key_unavailable";
+
+/// The code of an endpoint that has not shown that it wants to be asked.
+pub(super) const UNVERIFIED: &str = "endpoint_unverified";
 
 /// The code of what a target gave before, and why that counts.
 pub(super) fn recalled(why: Unavailable) -> String {
@@ -201,6 +206,11 @@ pub(super) fn because(heard: &Heard) -> String {
                 Unsealed::KeyUnusable => "cannot be used",
             };
             format!("{id} was not asked, since the key to encrypt to {why}: a challenge")
+        }
+        Voice::Unverified => {
+            format!(
+                "{id} was not asked, since its endpoint has not shown that it wants to be: a challenge"
+            )
         }
         Voice::Abandoned => format!("{id} was not waited for"),
     }

@@ -1,97 +1,27 @@
 //! One target's part in a decision: asked, heard, and judged, or absent for a reason.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use super::answer::{self, Answer, Expected};
+use super::endpoint::{self, Endpoint, Unverified};
 use super::gate::Lesson;
-use super::last_known_good::Good;
+use super::voice::{Heard, Notes, Voice};
 use super::{
     AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
     TargetTime, WantedKey, recall,
 };
-use crate::breaker::{BreakerKey, Change};
+use crate::breaker::BreakerKey;
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
 use crate::jose::Key;
 use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
-use crate::outcome::{holds_document, says_trouble};
+use crate::outcome::{Outcome, holds_document, says_trouble};
 use crate::sealing::{self, Unsealed};
-use crate::subscription::{
-    Action, AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable,
-};
-use crate::time::{Deadline, InTime, Timestamp};
-
-/// What was heard from one target.
-pub(super) struct Heard {
-    pub(super) subscription_id: SubscriptionId,
-    pub(super) priority: u32,
-    pub(super) elapsed_ms: u64,
-    /// How often it was asked: twice at most.
-    pub(super) asked: u32,
-    pub(super) notes: Notes,
-    pub(super) voice: Voice,
-}
-
-/// What is worth telling besides.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Notes {
-    /// The status code that it answered with.
-    pub(super) http_status: Option<u16>,
-    /// What the question changed about its breaker.
-    pub(super) breaker: Option<Change>,
-}
-
-/// How it counts. Only what was complete in time is judged: there is no other way to make one.
-pub(super) enum Voice {
-    /// A proven answer; or one that does not verify, which is a block.
-    Judged(InTime<Result<Answer, AnswerRefusal>>),
-    /// No answer; the policy's action counts.
-    Silent(Unavailable, Action),
-    /// No answer; the policy lets the login pass, with what the target gave before.
-    Recalled(Unavailable, Good),
-    /// It was not asked, because we had no key to sign the question with. That is no fault of the
-    /// target's, and its policy does not speak for us.
-    NoSigningKey,
-    /// An answer that may be right, but that we had no key to open with. As [`Self::NoSigningKey`].
-    NotOpened,
-    /// It was not asked, because there was no key to encrypt the question to. Its policy does not
-    /// speak here either: `allow` is said for a target that is down, and whoever can keep a key set
-    /// from us, or spoil it, must not be able to turn a block into that.
-    NotSealed(Unsealed),
-    /// A block was certain before it was heard.
-    Abandoned,
-}
-
-/// What counts when we cannot ask for reasons of our own: the default of `onUnavailable`.
-pub(super) const WITHOUT_KNOWING: Action = Action::Challenge;
-
-impl Voice {
-    /// The action that it counts as; none when it does not count.
-    pub(super) fn action(&self) -> Option<Action> {
-        match self {
-            Self::Judged(judged) => match judged.get() {
-                Ok(answer) => Some(answer.action),
-                Err(_) => Some(Action::Block),
-            },
-            Self::Silent(_, action) => Some(*action),
-            Self::Recalled(..) => Some(Action::Allow),
-            Self::NoSigningKey | Self::NotOpened | Self::NotSealed(_) => Some(WITHOUT_KNOWING),
-            Self::Abandoned => None,
-        }
-    }
-}
-
-impl Voice {
-    /// Whether something is missing to which nothing of before fills the place.
-    pub(super) fn leaves_gap(&self) -> bool {
-        match self {
-            Self::Silent(..) | Self::NoSigningKey | Self::NotOpened | Self::NotSealed(_) => true,
-            Self::Judged(_) | Self::Recalled(..) | Self::Abandoned => false,
-        }
-    }
-}
+use crate::subscription::{AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable};
+use crate::time::{Deadline, Timestamp};
+use crate::verification::VerifiedUrl;
 
 /// Why there is no proven answer.
 enum Trouble {
@@ -100,6 +30,7 @@ enum Trouble {
     NoSigningKey,
     NoDecryptionKey,
     NotSealed(Unsealed),
+    Unverified,
 }
 
 impl From<NotOpened> for Trouble {
@@ -140,6 +71,8 @@ pub(super) struct Target<'a> {
     started_at: Timestamp,
     /// Counted here, so that it is known of an abandoned question, too.
     asked: AtomicU32,
+    /// Whether its endpoint wants to be asked, as far as is known by now.
+    is_verified: AtomicBool,
 }
 
 impl<'a> Target<'a> {
@@ -147,10 +80,12 @@ impl<'a> Target<'a> {
         subscription: &'a Subscription,
         policy: &'a EnrichPolicy,
         time: TargetTime,
-        now: Timestamp,
+        execution: Execution<'_, impl Ports>,
     ) -> Self {
         let asked = AtomicU32::new(0);
-        Self { subscription, policy, time, started_at: now, asked }
+        let is_verified = AtomicBool::new(endpoint::is_verified(subscription, execution));
+        let started_at = execution.ports.now();
+        Self { subscription, policy, time, started_at, asked, is_verified }
     }
 
     pub(super) fn subscription_id(&self) -> &SubscriptionId {
@@ -179,6 +114,7 @@ impl<'a> Target<'a> {
             Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
             Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
             Err(Trouble::NotSealed(why)) => Voice::NotSealed(why),
+            Err(Trouble::Unverified) => Voice::Unverified,
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
         }
@@ -208,8 +144,11 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// The only place where a policy speaks.
+    /// The only place where a policy speaks, and never for an endpoint that is not verified.
     fn silent(&self, why: Unavailable) -> Voice {
+        if !self.is_verified.load(Ordering::Relaxed) {
+            return Voice::Unverified;
+        }
         Voice::Silent(why, self.policy.on_unavailable.action(why))
     }
 
@@ -227,9 +166,27 @@ impl<'a> Target<'a> {
             .map_err(|_| Unavailable::Connection)?;
         let key = BreakerKey::new(&self.subscription.scope, &self.subscription.id);
         let pass = memory.breakers.admit(&key, ports.now()).ok_or(Unavailable::BreakerOpen)?;
+        let begun_at = ports.now();
+        let deadline = self.time.deadline;
+        let endpoint = endpoint::verified(url, self.subscription, deadline, execution).await;
+        let Endpoint { url, is_new } = match endpoint {
+            Ok(endpoint) => endpoint,
+            Err(Unverified::NoSigningKey(_)) => return Err(Trouble::NoSigningKey),
+            Err(Unverified::NotSealed(why)) => return Err(Trouble::NotSealed(why)),
+            Err(Unverified::Outcome(outcome)) => {
+                notes.breaker = pass.tell(self.lesson_of_handshake(outcome, begun_at), ports.now());
+                return Err(Trouble::Unverified);
+            }
+        };
+        self.is_verified.store(true, Ordering::Relaxed);
         let question = self.question(event, url, settings, ports).await?;
         let asked_at = ports.now();
-        let replied = self.put(question, execution).await;
+        let asking = self.put(question, execution);
+        let replied = if is_new {
+            endpoint::mark_beside(asking, self.subscription, ports).await
+        } else {
+            asking.await
+        };
         let now = ports.now();
         notes.breaker = pass.tell(self.lesson(&replied, asked_at, now), now);
         let reply = replied.map_err(|silence| Unavailable::from(&silence))?;
@@ -242,7 +199,7 @@ impl<'a> Target<'a> {
     async fn question(
         &self,
         event: &Event,
-        url: GuardedUrl,
+        url: VerifiedUrl,
         settings: &Settings,
         ports: &impl Ports,
     ) -> Result<Question, Trouble> {
@@ -302,8 +259,6 @@ impl<'a> Target<'a> {
         asked_at: Timestamp,
         now: Timestamp,
     ) -> Lesson {
-        // With less than half of its time, it was the caller who was in a hurry.
-        let had_time = self.time.deadline.left_ms(asked_at) >= u64::from(self.time.budget_ms / 2);
         let timed_out = match replied {
             Err(Silence::BeforeFirstByte(_) | Silence::Broken | Silence::NoWay) => {
                 return Lesson::Failed;
@@ -312,11 +267,25 @@ impl<'a> Target<'a> {
             Ok(_) => self.time.deadline.left_ms(now) == 0,
             Err(Silence::TimedOut) => true,
         };
-        match (timed_out, had_time) {
+        match (timed_out, self.had_time(asked_at)) {
             (false, _) => Lesson::Succeeded,
             (true, true) => Lesson::Failed,
             (true, false) => Lesson::Nothing,
         }
+    }
+
+    /// What a handshake that failed says. An endpoint that answers and does not echo is left alone
+    /// like one that is down: it may be somebody else's, and no policy of it can allow anything.
+    fn lesson_of_handshake(&self, outcome: Outcome, begun_at: Timestamp) -> Lesson {
+        if outcome == Outcome::TimedOut && !self.had_time(begun_at) {
+            return Lesson::Nothing;
+        }
+        Lesson::Failed
+    }
+
+    /// With less than half of its time, it was the caller who was in a hurry.
+    fn had_time(&self, at: Timestamp) -> bool {
+        self.time.deadline.left_ms(at) >= u64::from(self.time.budget_ms / 2)
     }
 
     async fn judge(

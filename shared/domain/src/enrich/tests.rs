@@ -1,6 +1,7 @@
 //! Whole decisions against targets that answer by script: deadlines, the race, policies.
 
 mod breaker;
+mod endpoint;
 mod last_known_good;
 mod once;
 mod properties;

@@ -109,6 +109,10 @@ fn schema_of(name: &str) -> Value {
             "description": "a public JWK that notifications are encrypted to: P-256 or RSA",
         }),
         "encryptionJwksUri" => url("where the public key is that notifications are encrypted to"),
+        "verification" => json!({
+            "enum": ["required", "none"],
+            "description": "whether the endpoint must echo a challenge before its first event",
+        }),
         "retry" => map(&json!({
             "timeoutMs": whole((ATTEMPT_TIMEOUT_MIN_MS, ATTEMPT_TIMEOUT_MAX_MS), "one attempt"),
             "attemptsMax": whole((1, 12), "in all"),

@@ -36,6 +36,8 @@ fn reads_definition(document: &Value) -> bool {
 fn some_value() -> impl Strategy<Value = Value> {
     let values = [
         json!("mine"),
+        json!("required"),
+        json!("none"),
         json!(""),
         json!("a b"),
         json!("set"),

@@ -25,7 +25,7 @@ const fn of_logins(attribute: Attribute) -> Attribute {
 }
 
 /// What a row's owner writes.
-pub const OWNED: [Attribute; 17] = [
+pub const OWNED: [Attribute; 18] = [
     plain("category"),
     plain("endpoint"),
     plain("enabled"),
@@ -37,6 +37,7 @@ pub const OWNED: [Attribute; 17] = [
     plain("signingAlg"),
     plain("encryptionJwk"),
     plain("encryptionJwksUri"),
+    plain("verification"),
     map("retry", &["timeoutMs", "attemptsMax"]),
     of_logins(map("response", &["issuer", "alg", "jwks", "jwksUri", "binding", "encryption"])),
     of_logins(map("lastKnownGood", &["maxAgeSeconds"])),
@@ -49,8 +50,15 @@ pub const OWNED: [Attribute; 17] = [
 ];
 
 /// What the service and its tools write into a row beside that.
-pub const OURS: [&str; 5] =
-    ["webhookSecrets", "disabledAt", "disabledReason", "troubledAt", MANAGED_BY];
+pub const OURS: [&str; 7] = [
+    "webhookSecrets",
+    "disabledAt",
+    "disabledReason",
+    "troubledAt",
+    "verifiedEndpoint",
+    "verifiedAt",
+    MANAGED_BY,
+];
 
 /// Who keeps the row in files and may delete it: the name given to `workflows apply --owner`.
 pub const MANAGED_BY: &str = "managedBy";

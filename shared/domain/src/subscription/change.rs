@@ -20,9 +20,10 @@ pub struct Change {
 /// What is to be changed in a row so that it is as defined. Empty when it is so already.
 ///
 /// Attributes that the definition does not have are removed, where they are its owner's to write;
-/// others stay. `enabled` stays as it is where the definition does not say; where it says that the
-/// subscription is served, the traces of its having been disabled go. Who keeps the row in files is
-/// noted, where somebody does.
+/// others stay. `enabled` and `verification` stay as they are where the definition does not say; a new
+/// row is served, and its endpoint is to be verified. Where it says that the subscription is served,
+/// the traces of its having been disabled go. Who keeps the row in files is noted, where somebody
+/// does.
 #[must_use]
 pub fn changes(
     definition: &Definition,
@@ -38,8 +39,9 @@ pub fn changes(
     };
     for name in OWNED.iter().map(|attribute| attribute.name) {
         match definition.attributes.get(name) {
-            None if name == "enabled" && row.contains_key(name) => {}
+            None if is_kept(name) && !row.is_empty() => {}
             None if name == "enabled" => change(name, Some(true.into())),
+            None if name == "verification" => change(name, Some("required".into())),
             wanted => change(name, wanted.cloned()),
         }
     }
@@ -52,6 +54,11 @@ pub fn changes(
         change(MANAGED_BY, Some(owner.into()));
     }
     changes
+}
+
+/// Whether an attribute stays as it is where a definition does not say.
+fn is_kept(name: &str) -> bool {
+    matches!(name, "enabled" | "verification")
 }
 
 /// Lists whose order says nothing may be sets in the table, which have none.
@@ -136,6 +143,6 @@ mod tests {
         assert_eq!(changed(&on, &off), ["enabled", "disabledAt", "disabledReason"]);
         let nothing = changes(&definition(&json!({})), &Map::new(), None);
         let names: Vec<&str> = nothing.iter().map(|change| change.attribute.as_str()).collect();
-        assert_eq!(names, ["category", "endpoint", "enabled"]);
+        assert_eq!(names, ["category", "endpoint", "enabled", "verification"]);
     }
 }

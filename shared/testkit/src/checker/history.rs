@@ -15,6 +15,10 @@ pub struct History {
     pub accepted: BTreeMap<String, u64>,
     /// Who was subscribed when, and where to. Every subscription matches every event.
     pub subscribed: BTreeMap<String, Vec<Interval>>,
+    /// Endpoints that are to show that they want notifications before they get one.
+    pub to_be_verified: BTreeSet<String>,
+    /// When an endpoint first showed it.
+    pub echoed_at_ms: BTreeMap<String, u64>,
     /// Every POST, in the order in which it was made.
     pub posts: Vec<Post>,
     /// Every dead letter.

@@ -42,6 +42,47 @@ fn honest_twice() -> History {
     history
 }
 
+#[test]
+fn an_endpoint_that_is_posted_to_before_it_has_echoed_is_found() {
+    let endpoint = || "https://s1.example.com/".to_owned();
+    let echoes_at = |at_ms: Option<u64>| {
+        found(|history| {
+            history.to_be_verified.insert(endpoint());
+            history.echoed_at_ms.extend(at_ms.map(|at_ms| (endpoint(), at_ms)));
+        })
+    };
+    assert_eq!(echoes_at(Some(DAY_MS + 100)), []);
+    let lie = [Lie::Unverified(pair("e1"))];
+    assert_eq!(echoes_at(Some(DAY_MS + 101)), lie, "before its first event, not its second");
+    assert_eq!(echoes_at(None), lie);
+}
+
+#[test]
+fn a_wait_that_began_with_a_handshake_is_not_too_short_and_any_other_is() {
+    let early = |change: &dyn Fn(&mut History)| {
+        found(|history| {
+            history.posts[1].at_ms = DAY_MS + 10_000;
+            change(history);
+        })
+    };
+    let to_be_verified = |history: &mut History| {
+        let endpoint = "https://s1.example.com/".to_owned();
+        history.to_be_verified.insert(endpoint.clone());
+        history.echoed_at_ms.insert(endpoint, 0);
+    };
+    let too_early = [Lie::TooEarly(pair("e1"), 2)];
+    assert_eq!(early(&to_be_verified), too_early, "nothing was made twice");
+    let repeat = |history: &mut History| history.explain(Repeat::Delivery(pair("e1")));
+    assert_eq!(early(&repeat), too_early, "nobody shook hands");
+    assert_eq!(
+        early(&|history| {
+            to_be_verified(history);
+            repeat(history);
+        }),
+        []
+    );
+}
+
 fn found(change: impl FnOnce(&mut History)) -> Vec<Lie> {
     let mut history = honest();
     change(&mut history);

@@ -1,5 +1,7 @@
 //! What a seed decides beforehand: targets, arrivals, incidents, and how much goes wrong.
 
+mod targets;
+
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -7,7 +9,6 @@ use domain::breaker::Breaker;
 use domain::delivery::Queue;
 use domain::id::DeliveryId;
 use domain::ingest::Idempotency;
-use domain::outcome::Outcome;
 use domain::retry::Schedule;
 use domain::time::Timestamp;
 use serde_json::json;
@@ -16,7 +17,8 @@ use super::{HOUR_MS, MINUTE_MS, SLEEP_MAX_MS, TROUBLE_MS};
 use crate::chance::Chance;
 use crate::checker::{History, Interval, Pair};
 use crate::samples::{START, property};
-use crate::world::{Reaction, Service, World};
+use crate::world::{Service, World};
+use targets::Target;
 
 /// The property that everything happens in: that of [`crate::samples::property`].
 const PROPERTY: &str = "p1";
@@ -46,15 +48,6 @@ pub(super) struct Plan {
     pub(super) idempotency: Idempotency,
 }
 
-struct Target {
-    /// The subscription's ID.
-    id: String,
-    reactions: Vec<Reaction>,
-    /// What it does until which moment.
-    until: Vec<(Timestamp, Reaction)>,
-    afterwards: Reaction,
-}
-
 /// Something that happens once.
 #[derive(Clone, Debug)]
 pub(super) enum Incident {
@@ -66,8 +59,8 @@ pub(super) enum Incident {
     Unsubscribe(String),
     /// An operator disables a subscription.
     Disable(String),
-    /// An operator gives a subscription this endpoint.
-    Subscribe(String, String),
+    /// An operator gives a subscription this endpoint, and says whether it is to be verified.
+    Subscribe(String, String, &'static str),
     /// A ledger item is spoiled, where there is one.
     Spoil,
     /// A breaker is spoiled, where there is one.
@@ -89,7 +82,9 @@ impl Incident {
                 let url = url_of(&id, 0);
                 world.subscribe_with(&id, &url, &json!({"enabled": false}));
             }
-            Self::Subscribe(id, url) => world.subscribe(&id, &url),
+            Self::Subscribe(id, url, wish) => {
+                world.subscribe_with(&id, &url, &json!({"verification": wish}));
+            }
             Self::Spoil => {
                 if let Some((_, delivery)) = world.due().into_iter().next() {
                     world.spoil(&delivery);
@@ -197,7 +192,9 @@ impl Plan {
 
     /// Subscriptions that are removed, disabled, or moved on the way.
     fn invent_changes(&mut self, chance: &mut Chance) {
-        for (id, intervals) in &mut self.subscribed {
+        for target in &self.targets {
+            let id = &target.id;
+            let Some(intervals) = self.subscribed.get_mut(id) else { continue };
             if chance.below(6) != 0 {
                 continue;
             }
@@ -216,7 +213,7 @@ impl Plan {
                         from_ms,
                         until_ms: u64::MAX,
                     });
-                    Incident::Subscribe(id.clone(), endpoint)
+                    Incident::Subscribe(id.clone(), endpoint, target.wish())
                 }
             };
             self.incidents.push((at, first));
@@ -231,12 +228,9 @@ impl Plan {
         }
         for target in &self.targets {
             let url = url_of(&target.id, 0);
-            world.subscribe(&target.id, &url);
-            world.script(&url, target.reactions.iter().copied());
-            for (until, reaction) in &target.until {
-                world.react_until(&url, *until, *reaction);
-            }
-            world.react_always(&url, target.afterwards);
+            world.subscribe_with(&target.id, &url, &json!({"verification": target.wish()}));
+            target.set_up(world, &url);
+            target.set_up_echo(world, &url_of(&target.id, 1));
         }
     }
 
@@ -277,6 +271,12 @@ impl Plan {
         history.slack_ms = SLEEP_MAX_MS + MINUTE_MS + self.ahead_max_ms;
         history.ahead_max_ms = self.ahead_max_ms;
         history.subscribed.clone_from(&self.subscribed);
+        for target in self.targets.iter().filter(|target| target.is_to_be_verified()) {
+            let endpoints = [0, 1].map(|moves| url_of(&target.id, moves));
+            history.to_be_verified.extend(endpoints);
+        }
+        let echoes = world.first_echoes().into_iter();
+        history.echoed_at_ms = echoes.map(|(url, at)| (url, at.as_ms())).collect();
         for (id, intervals) in &mut history.subscribed {
             // Disabled by a delivery: nothing is promised from then on, until it moves.
             let Some(at_ms) = world.disabled_at(id).map(Timestamp::as_ms) else { continue };
@@ -299,53 +299,6 @@ fn arrivals(chance: &mut Chance, events: usize) -> Vec<(Timestamp, Vec<String>)>
     }
     arrivals.sort_by_key(|(at, _)| Reverse(*at));
     arrivals
-}
-
-impl Target {
-    fn of(chance: &mut Chance, index: usize, is_wide: bool) -> Self {
-        let failures = [
-            Reaction::status(500),
-            Reaction::status(429),
-            Reaction::asking(503, 45),
-            Reaction::status(404),
-            Reaction::Outcome(Outcome::TimedOut),
-            Reaction::Outcome(Outcome::ConnectionFailed),
-            Reaction::Outcome(Outcome::TlsFailed),
-        ];
-        let mut failure = || failures[chance.below(failures.len())];
-        let some: Vec<_> = (0..12).map(|_| failure()).collect();
-        let ok = Reaction::status(200);
-        let mut target = Self {
-            id: format!("s{index}"),
-            reactions: Vec::new(),
-            until: Vec::new(),
-            afterwards: ok,
-        };
-        let down_from = START.plus_ms(chance.below_u64(HOUR_MS));
-        let mut down_for = |ms: u64| {
-            target.until = vec![(down_from, ok), (down_from.plus_ms(ms), some[0])];
-        };
-        match chance.below(if is_wide { 20 } else { 10 }) {
-            // Ill for a while.
-            0 => target.reactions = some,
-            // Flapping.
-            1 => target.reactions = some.iter().flat_map(|failure| [ok, *failure]).collect(),
-            2 => down_for(20 * MINUTE_MS),
-            3 => down_for(6 * HOUR_MS),
-            4 => down_for(80 * HOUR_MS),
-            // Gone for good at some moment.
-            5 => {
-                target.reactions = vec![ok; chance.below(20)];
-                target.reactions.extend(&some[..chance.below(4)]);
-                target.afterwards = Reaction::status(410);
-            }
-            // Never there.
-            6 => target.afterwards = some[0],
-            // Healthy.
-            _ => {}
-        }
-        target
-    }
 }
 
 /// The body of a request with these events. Some end their user's access, by their IDs alone, so

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use domain::breaker::memory::Memory;
+use domain::delivery::Memory;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
 use domain::scope::Scope;
 use domain::subscription::Subscriptions;
@@ -29,7 +29,7 @@ impl Environment {
         Self { ahead_ms, ..Self::default() }
     }
 
-    /// What it remembers of breakers.
+    /// What it remembers between two messages.
     #[must_use]
     pub fn memory(&self) -> &Memory {
         &self.memory

@@ -21,6 +21,10 @@ pub enum Call {
     KeySet,
     /// A POST. No fault is injected: what a target does stands in its script.
     Post,
+    /// Posting a challenge. As [`Self::Post`].
+    Challenge,
+    /// Noting that an endpoint is verified.
+    MarkVerified,
     /// Disabling a subscription.
     Disable,
     /// Noting that a subscription is in trouble, or no more.
@@ -122,6 +126,7 @@ impl Call {
             Self::Subscriptions
             | Self::Disable
             | Self::NoteTrouble
+            | Self::MarkVerified
             | Self::FindSecrets
             | Self::WriteSecrets => Service::Subscriptions,
             Self::Breaker
@@ -152,7 +157,7 @@ impl Call {
             | Self::Seal
             | Self::PublishedKeys
             | Self::MakeSecret => Service::Keys,
-            Self::Post | Self::KeySet => Service::Target,
+            Self::Post | Self::Challenge | Self::KeySet => Service::Target,
         }
     }
 
@@ -163,6 +168,7 @@ impl Call {
         match self {
             Self::Disable
             | Self::NoteTrouble
+            | Self::MarkVerified
             | Self::Breaker
             | Self::WriteBreaker
             | Self::ForgetBreaker
@@ -182,6 +188,7 @@ impl Call {
             | Self::MarkRevoked
             | Self::WriteSecrets
             | Self::Post
+            | Self::Challenge
             | Self::Record
             | Self::Claim
             | Self::Settle

@@ -16,6 +16,7 @@ use domain::retry::Dice;
 use domain::scope::Scope;
 use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::{Deadline, Timestamp};
+use domain::verification;
 use futures_util::future::join_all;
 
 use super::errands::Deed;
@@ -43,7 +44,7 @@ impl World {
     }
 
     /// Waits here, once.
-    async fn pause(&self, at: Await) {
+    pub(super) async fn pause(&self, at: Await) {
         self.lock().waits_at = Some(at);
         pause().await;
     }
@@ -95,6 +96,24 @@ impl World {
     async fn send_draft(&self, call: Call, place: Place, draft: Draft) -> Result<(), OurFault> {
         let sent = self.call(call, |state| state.send(place, draft)).await;
         sent.map_err(|Failed| OurFault::Queue)
+    }
+}
+
+impl World {
+    /// What comes of a reaction, by the deadline of whoever waits for it.
+    pub(super) async fn react(&self, reaction: Reaction, by: Deadline, call: Call) -> Outcome {
+        self.pause(Await::After(call)).await;
+        match reaction {
+            Reaction::Panic => scripted_panic(),
+            Reaction::Hang => {
+                while self.seen_now() <= by.moment() {
+                    self.pause(Await::After(call)).await;
+                }
+                Outcome::TimedOut
+            }
+            Reaction::Outcome(_) if self.seen_now() > by.moment() => Outcome::TimedOut,
+            Reaction::Outcome(outcome) => outcome,
+        }
     }
 }
 
@@ -176,6 +195,10 @@ impl delivery::Ports for World {
         self.remembering()
     }
 
+    fn endpoints(&self) -> &impl verification::Ports {
+        self
+    }
+
     async fn post(&self, post: Post) -> Outcome {
         self.pause(Await::Before(Call::Post)).await;
         let reaction = {
@@ -185,18 +208,7 @@ impl delivery::Ports for World {
             state.targets.begin(&post, now)
         };
         let _under_way = UnderWay(self);
-        self.pause(Await::After(Call::Post)).await;
-        match reaction {
-            Reaction::Panic => scripted_panic(),
-            Reaction::Hang => {
-                while self.seen_now() <= post.deadline.moment() {
-                    self.pause(Await::After(Call::Post)).await;
-                }
-                Outcome::TimedOut
-            }
-            Reaction::Outcome(_) if self.seen_now() > post.deadline.moment() => Outcome::TimedOut,
-            Reaction::Outcome(outcome) => outcome,
-        }
+        self.react(reaction, post.deadline, Call::Post).await
     }
 
     async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {

@@ -70,6 +70,18 @@ impl SubscriptionRows {
         }
     }
 
+    /// Says in a row that still has the subscription's endpoint that it is verified.
+    pub(super) fn mark_verified(&mut self, subscription: &Subscription, now: Timestamp) {
+        let key = (subscription.scope.key(), subscription.sort_key());
+        let row = self.rows.get_mut(&key);
+        let row = row.filter(|row| row.get("endpoint") == Some(&json!(subscription.endpoint)));
+        if let Some(row) = row {
+            row.insert("verifiedEndpoint".to_owned(), json!(subscription.endpoint));
+            row.insert("verifiedAt".to_owned(), json!(now.as_ms()));
+            self.read.remove(&key.0);
+        }
+    }
+
     /// Puts an attribute in the place of what it was, where it is that still.
     pub(super) fn exchange(
         &mut self,

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, VecDeque};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::delivery::Post;
-use domain::notification::{MEDIA_TYPE, WebhookHeaders};
+use domain::egress::GuardedUrl;
+use domain::notification::{MEDIA_TYPE, Notification, WebhookHeaders};
 use domain::outcome::Outcome;
 use domain::retry::RetryAfter;
 use domain::time::{Deadline, Timestamp};
@@ -83,6 +84,15 @@ impl Posted {
     }
 }
 
+/// What a target is posted.
+#[derive(Clone, Copy)]
+pub(super) struct Heard<'a> {
+    pub(super) url: &'a GuardedUrl,
+    pub(super) notification: &'a Notification,
+    pub(super) headers: &'a WebhookHeaders,
+    pub(super) deadline: Deadline,
+}
+
 impl World {
     /// Every POST so far, in order. They are forgotten, so that a long run stays small.
     #[must_use]
@@ -151,24 +161,32 @@ impl Targets {
         self.under_way -= 1;
     }
 
-    /// The target gets it and reacts. The POST is under way until [`Self::end`].
+    /// The target gets an event and reacts. The POST is under way until [`Self::end`].
     pub(super) fn begin(&mut self, post: &Post, now: Timestamp) -> Reaction {
-        let url = post.url.url().as_str().to_owned();
+        let Post { url, notification, headers, deadline } = post;
+        let heard = self.hear(Heard { url, notification, headers, deadline: *deadline }, now);
+        let reaction = heard.reaction;
+        self.under_way += 1;
+        self.at_once_max = self.at_once_max.max(self.under_way);
+        self.history.push(heard);
+        reaction
+    }
+
+    /// The target gets an event or a challenge, and reacts.
+    pub(super) fn hear(&mut self, heard: Heard<'_>, now: Timestamp) -> Posted {
+        let url = heard.url.url().as_str().to_owned();
         let script = self.scripts.get_mut(&url);
         let reaction = script.and_then(|script| script.react(now));
         let reaction = reaction.unwrap_or(Reaction::status(200));
-        self.under_way += 1;
-        self.at_once_max = self.at_once_max.max(self.under_way);
-        self.history.push(Posted {
+        Posted {
             at: now,
             url,
-            headers: post.headers.clone(),
-            media_type: post.notification.media_type(),
-            body: post.notification.as_body().to_owned(),
-            signatures: post.notification.signatures().map(str::to_owned),
-            deadline: post.deadline,
+            headers: heard.headers.clone(),
+            media_type: heard.notification.media_type(),
+            body: heard.notification.as_body().to_owned(),
+            signatures: heard.notification.signatures().map(str::to_owned),
+            deadline: heard.deadline,
             reaction,
-        });
-        reaction
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use adapters::ports::EnrichPorts;
-use adapters::settings::{enrich_budget_ms, event_type_names, issuer};
+use adapters::settings::{endpoint_verification, enrich_budget_ms, event_type_names, issuer};
 use adapters::{clock, log};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::egress::EgressPolicy;
@@ -75,6 +75,7 @@ impl Logins {
             names,
             budget_ms: enrich_budget_ms(&environment)?,
             egress: EGRESS,
+            endpoint_verification: endpoint_verification(&environment)?,
         };
         let memory = Memory::default();
         let timeout_ms = u64::from(function.timeout_s) * 1_000;

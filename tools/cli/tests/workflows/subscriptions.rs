@@ -75,7 +75,7 @@ async fn what_is_put_is_the_documented_row_and_is_served() {
     let (stack, folder, receiver) =
         (Stack::start().await, Folder::new("put"), Receiver::start().await);
     let text = definition("mine", &receiver.url("/hook"))
-        + "eventTypes: [account/v1/userUpdated]\nretry: {attemptsMax: 3}\n";
+        + "verification: none\neventTypes: [account/v1/userUpdated]\nretry: {attemptsMax: 3}\n";
     let file = folder.file("mine.yaml", &text);
     let said = stack.put_file(&file, &["--dry-run"]).await;
     assert_eq!(said.code, 0, "{}", said.stderr);
@@ -92,6 +92,7 @@ async fn what_is_put_is_the_documented_row_and_is_served() {
         ("category".to_owned(), s("user_data_change")),
         ("endpoint".to_owned(), s(&receiver.url("/hook"))),
         ("enabled".to_owned(), AttributeValue::Bool(true)),
+        ("verification".to_owned(), s("none")),
         ("eventTypes".to_owned(), AttributeValue::L(vec![s("account/v1/userUpdated")])),
         ("retry".to_owned(), AttributeValue::M(retry)),
     ]);

@@ -1,12 +1,14 @@
 //! A world for logins: targets that answer by script, at moments of a clock that stands still until
 //! everybody waits. No runtime: the executor is a loop that moves the clock to the next timer.
 
+mod endpoints;
 mod known_good;
 mod requests;
 pub(super) mod sealing;
+mod sleep;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
@@ -18,8 +20,11 @@ use serde_json::{Value, json};
 
 use super::super::*;
 use crate::jose::signing_input;
+pub(super) use endpoints::Echo;
+use endpoints::Endpoints;
 use known_good::KnownGood;
 use requests::Requests;
+use sleep::Sleep;
 
 pub(super) const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
 pub(super) const BUDGET_MS: u32 = 1_500;
@@ -78,6 +83,7 @@ struct State {
     encryption_keys: sealing::Keys,
     requests: Requests,
     known_good: KnownGood,
+    endpoints: Endpoints,
 }
 
 pub(super) fn answer(action: &'static str) -> Says {
@@ -92,6 +98,7 @@ impl World {
             names: EventTypeNames::default(),
             budget_ms: BUDGET_MS,
             egress: EgressPolicy::production(),
+            endpoint_verification: EndpointVerification::WhereAsked,
         };
         let state = State {
             now: T0,
@@ -105,6 +112,7 @@ impl World {
             encryption_keys: sealing::Keys::default(),
             requests: Requests::default(),
             known_good: KnownGood::default(),
+            endpoints: Endpoints::default(),
         };
         let (state, memory) = (Mutex::new(state), Memory::default());
         Self { state, pair: pair(), other: pair(), settings, memory }
@@ -260,24 +268,6 @@ fn signed(pair: &EcdsaKeyPair, payload: &Value) -> String {
     Compact::assemble(input, signature.as_ref()).into_string()
 }
 
-struct Sleep<'a> {
-    world: &'a World,
-    at: Timestamp,
-}
-
-impl Future for Sleep<'_> {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut state = self.world.lock();
-        if state.now >= self.at {
-            return Poll::Ready(());
-        }
-        state.timers.push((self.at, context.waker().clone()));
-        Poll::Pending
-    }
-}
-
 impl Ports for World {
     fn now(&self) -> Timestamp {
         self.lock().now
@@ -318,6 +308,10 @@ impl Ports for World {
     }
 
     fn sealing(&self) -> &impl crate::sealing::Ports {
+        self
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
         self
     }
 

@@ -86,7 +86,7 @@ fn the_key_must_be_said_and_fit() {
 /// the two knows would be a typo to the one and honoured by the other.
 #[test]
 fn every_attribute_that_a_reader_takes_is_listed() {
-    const READERS: [&str; 9] = [
+    const READERS: [&str; 10] = [
         include_str!("../../subscription.rs"),
         include_str!("../answer_rules.rs"),
         include_str!("../encryption.rs"),
@@ -95,11 +95,12 @@ fn every_attribute_that_a_reader_takes_is_listed() {
         include_str!("../filter.rs"),
         include_str!("../retry.rs"),
         include_str!("../secrets.rs"),
+        include_str!("../verification.rs"),
         include_str!("../attributes.rs"),
     ];
     let is_read = |name: &str| {
         let quoted = format!("\"{name}\"");
-        READERS[..8].iter().any(|source| source.contains(&quoted))
+        READERS[..9].iter().any(|source| source.contains(&quoted))
     };
     for attribute in OWNED {
         assert!(is_read(attribute.name) || attribute.name == "description", "{}", attribute.name);
@@ -108,7 +109,7 @@ fn every_attribute_that_a_reader_takes_is_listed() {
         }
     }
     let taking = ["row.take(\"", "row.object(\"", "row.bool(\"", "row.one_of(\"", "row.strings(\""];
-    for source in &READERS[..8] {
+    for source in &READERS[..9] {
         let source = source.split("#[cfg(test)]").next().unwrap_or_default();
         for call in taking {
             for taken in source.split(call).skip(1) {
