@@ -1,16 +1,19 @@
-//! JOSE as far as our two contracts need it: signed notifications out, signed answers in.
+//! JOSE as far as our contracts need it: signed notifications out, signed answers and a third
+//! party's signed events in.
 //!
 //! Pure functions over texts and keys. The arithmetic of signatures is a library's; what stands
 //! here is what the libraries leave open (RFC 7515, RFC 7517, RFC 8725). Private keys live in the
 //! adapters.
 
 mod compact;
+mod key_memory;
 mod key_set;
 mod sealed;
 
 use std::fmt;
 
 pub use compact::{Compact, HeaderRefusal, Unverified, signing_input};
+pub use key_memory::{Fetched, KeyMemory, KeyStep, NoKeySet, WantedKey};
 pub use key_set::{Key, KeySet, KeySetRefusal};
 pub use sealed::{CONTENT_ENCRYPTION, KeyEncryption, SealRefusal, Sealed, SealedKey, concat_kdf};
 

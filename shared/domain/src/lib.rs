@@ -24,6 +24,7 @@ pub mod outcome;
 pub mod redrive;
 pub mod retry;
 pub mod scope;
+pub mod source;
 pub mod subscription;
 pub mod sweep;
 pub mod time;

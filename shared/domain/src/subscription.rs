@@ -8,7 +8,7 @@ mod enrich;
 mod fields;
 mod filter;
 mod retry;
-mod row;
+pub(crate) mod row;
 mod secrets;
 
 use std::collections::BTreeSet;

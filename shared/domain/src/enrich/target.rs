@@ -7,13 +7,13 @@ use super::gate::Lesson;
 use super::last_known_good::Good;
 use super::{
     AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
-    TargetTime, WantedKey, recall,
+    TargetTime, recall,
 };
 use crate::breaker::{BreakerKey, Change};
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
-use crate::jose::Key;
+use crate::jose::{Key, WantedKey};
 use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
 use crate::outcome::{holds_document, says_trouble};
