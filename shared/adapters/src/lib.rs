@@ -27,6 +27,7 @@ pub mod ports;
 pub mod queue;
 pub mod settings;
 pub mod signing;
+pub mod sources;
 pub mod subscriptions;
 pub mod targets;
 pub mod webhook_secrets;

@@ -16,4 +16,4 @@ pub use refusal::SetRefusal;
 pub use row::AkamaiSource;
 
 #[cfg(test)]
-mod samples;
+mod tests;

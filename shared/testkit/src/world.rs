@@ -29,6 +29,7 @@ mod pause;
 mod ports;
 mod queues;
 mod redrive;
+mod sources;
 mod subscriptions;
 mod sweep;
 mod targets;
@@ -59,6 +60,7 @@ use known_good::KnownGood;
 use ledger::Ledger;
 use logins::Logins;
 use queues::Queues;
+use sources::Sources;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
 
@@ -87,6 +89,7 @@ struct State {
     down: BTreeMap<Service, Timestamp>,
     faults_injected: usize,
     subscriptions: SubscriptionRows,
+    sources: Sources,
     /// Whether the deployment has an Ed25519 key.
     has_ed25519_key: bool,
     idempotency: Idempotency,
@@ -117,6 +120,7 @@ impl World {
             down: BTreeMap::new(),
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
+            sources: Sources::default(),
             has_ed25519_key: false,
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),

@@ -58,7 +58,7 @@ pub fn warnings(
     let can_come = |kind: &EventType| sources.iter().any(|source| kind.is_emitted_by(*source));
     let of_category = |kind: &&EventType| kind.category() == subscription.category;
     let wanted: Vec<EventType> = match &subscription.event_types {
-        Some(named) => EventType::ALL.iter().copied().filter(|kind| named.contains(kind)).collect(),
+        Some(own) => EventType::ALL.iter().copied().filter(|kind| own.contains(kind)).collect(),
         None => EventType::ALL.iter().filter(of_category).copied().collect(),
     };
     let gets_what_there_is = subscription.event_types.is_none() && wanted.iter().any(can_come);
@@ -78,7 +78,7 @@ pub fn warnings(
 mod tests {
     use serde_json::{Value, json};
 
-    use super::super::samples::source_with;
+    use super::super::tests::source_with;
     use super::*;
 
     fn subscription(scope: &str, category: &str, patch: &Value) -> Subscription {

@@ -109,7 +109,7 @@ fn key_source(row: &mut Row) -> Result<KeySource, RowProblem> {
 mod tests {
     use serde_json::json;
 
-    use super::super::samples::{application, row, row_with};
+    use super::super::tests::{application, row, row_with};
     use super::*;
 
     fn read(row: &Value) -> Result<AkamaiSource, String> {

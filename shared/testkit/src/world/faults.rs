@@ -45,6 +45,10 @@ pub enum Call {
     Send,
     /// Reading the published keys.
     PublishedKeys,
+    /// Reading the row of a source.
+    Source,
+    /// Fetching a source's key set.
+    SourceKeys,
     /// Reading a page of the due-time index.
     Due,
     /// Marking a due item.
@@ -106,7 +110,7 @@ pub enum Service {
     KnownGood,
     /// The signing keys, and the key of the webhook secrets.
     Keys,
-    /// A customer's target.
+    /// A customer's target, or a source's host.
     Target,
 }
 
@@ -116,6 +120,7 @@ impl Call {
     pub const fn service(self) -> Service {
         match self {
             Self::Subscriptions
+            | Self::Source
             | Self::Disable
             | Self::NoteTrouble
             | Self::FindSecrets
@@ -146,7 +151,7 @@ impl Call {
             Self::Sign | Self::SignWebhook | Self::PublishedKeys | Self::MakeSecret => {
                 Service::Keys
             }
-            Self::Post => Service::Target,
+            Self::Post | Self::SourceKeys => Service::Target,
         }
     }
 
@@ -184,6 +189,8 @@ impl Call {
             | Self::MarkSent
             | Self::Send
             | Self::PublishedKeys
+            | Self::Source
+            | Self::SourceKeys
             | Self::Due
             | Self::Mark
             | Self::DueBreakers

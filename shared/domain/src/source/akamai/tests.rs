@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::samples::{
+use super::super::tests::{
     ISSUER, NOW_S, URL, application, claims, event, patched, sign, sign_under, source_with,
 };
 use super::*;
