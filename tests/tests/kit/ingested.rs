@@ -31,7 +31,7 @@ impl RealTable {
     async fn start() -> Self {
         let local = Local::start(&Options::ephemeral()).await.expect("a local stack");
         let ports = ports_in(&environment(&local, local.aws().url()));
-        Self { ports, local }
+        Self { local, ports }
     }
 }
 
