@@ -10,6 +10,7 @@ mod dead_letters;
 mod evidence;
 mod fan_out;
 mod first_attempts;
+mod from_akamai;
 mod from_ingest;
 mod our_faults;
 mod redrive;
