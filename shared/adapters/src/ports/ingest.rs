@@ -1,6 +1,6 @@
 //! What ingest is given.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::id::CaptureApplicationId;
@@ -28,7 +28,8 @@ pub struct IngestPorts {
     keys: KeyStore,
     ingested: Option<IngestedTable>,
     sources: SourceTable,
-    key_sets: KeySets,
+    policy: EgressPolicy,
+    key_sets: OnceLock<KeySets>,
 }
 
 impl IngestPorts {
@@ -53,8 +54,24 @@ impl IngestPorts {
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             ingested,
             sources,
-            key_sets: KeySets::new(Targets::new(policy)?),
+            policy,
+            key_sets: OnceLock::new(),
         })
+    }
+}
+
+impl IngestPorts {
+    /// Made at the first need: its client reads the whole root store, which a cold start that takes
+    /// in nothing but events of the platform should not have to wait for.
+    fn key_sets(&self) -> Result<&KeySets, NoKeySet> {
+        if let Some(key_sets) = self.key_sets.get() {
+            return Ok(key_sets);
+        }
+        let targets = Targets::new(self.policy).map_err(|error| {
+            tracing::error!(%error, "no key set can be fetched");
+            NoKeySet
+        })?;
+        Ok(self.key_sets.get_or_init(|| KeySets::new(targets)))
     }
 }
 
@@ -114,6 +131,6 @@ impl listener::Ports for IngestPorts {
         wanted: WantedKey<'_>,
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
-        self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
+        self.key_sets()?.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
     }
 }
