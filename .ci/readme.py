@@ -186,6 +186,9 @@ def main():
         receive([str(CACHE / "venv/bin/python")], block("python"), "receiver.py", "post")
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
+        run(block("setup") + block("akamai-source"))
+        assert run(block("akamai")) == "202\n"
+        local.wait_for('"jti":"aic_0192f3a1-7c4e-7d10-9a5b-000000000002"')
         dead_letters()
         webhook()
         decrypted("ECDH-ES+A256KW", "jwks.json")

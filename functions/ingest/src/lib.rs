@@ -5,43 +5,62 @@ use std::convert::Infallible;
 use adapters::answer::{self, HttpAnswer};
 use adapters::http_api::{HttpRequest, response};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use domain::event_type::{EventTypeNames, Source};
-use domain::ingest::{self, Answer, Ports, Request};
+use domain::event_type::Source;
+use domain::ingest::{self, Answer, Request, Settings, listener};
+use domain::source::Ignored;
 use http::Method;
 use lambda_runtime::LambdaEvent;
+
+#[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
+compile_error!("the feature loopback-targets opens the egress guard and is not for a release");
+
+/// Where Akamai Identity Cloud posts its events.
+const LISTENER: &str = "/v1/sources/akamai-identity-cloud/events";
 
 /// Answers one HTTP request. Whatever goes wrong is an answer: the error type has no value.
 pub async fn handle(
     event: LambdaEvent<ApiGatewayV2httpRequest>,
-    names: &EventTypeNames,
-    ports: &impl Ports,
+    settings: &Settings,
+    ports: &impl listener::Ports,
 ) -> Result<ApiGatewayV2httpResponse, Infallible> {
     let request = HttpRequest::from(event.payload);
-    Ok(response(route(&request, names, ports).await))
+    Ok(response(route(&request, settings, ports).await))
 }
 
-async fn route(request: &HttpRequest, names: &EventTypeNames, ports: &impl Ports) -> HttpAnswer {
+async fn route(
+    request: &HttpRequest,
+    settings: &Settings,
+    ports: &impl listener::Ports,
+) -> HttpAnswer {
     match (request.path.as_str(), &request.method) {
-        ("/v1/events", &Method::POST) => take_in(request, names, ports).await,
+        ("/v1/events", &Method::POST) => take_in(request, settings, ports).await,
+        (LISTENER, &Method::POST) => listen(request, settings, ports).await,
         ("/.well-known/jwks.json", &Method::GET) => match ports.published_keys().await {
             Some(published) => answer::jwks(&published),
             None => answer::no_keys(),
         },
         ("/health", &Method::GET) => answer::healthy(),
-        ("/v1/events", _) => answer::method_not_allowed("POST"),
+        ("/v1/events" | LISTENER, _) => answer::method_not_allowed("POST"),
         ("/.well-known/jwks.json" | "/health", _) => answer::method_not_allowed("GET"),
         _ => answer::not_found(),
     }
 }
 
-async fn take_in(request: &HttpRequest, names: &EventTypeNames, ports: &impl Ports) -> HttpAnswer {
-    let started_at = ports.now();
-    let posted = Request {
+fn posted(request: &HttpRequest) -> Request<'_> {
+    Request {
         content_type: request.content_type.as_deref(),
         content_encoding: request.content_encoding.as_deref(),
         body: request.body.as_deref(),
-    };
-    let answered = ingest::run(posted, Source::NextIdentity, names, ports).await;
+    }
+}
+
+async fn take_in(
+    request: &HttpRequest,
+    settings: &Settings,
+    ports: &impl ingest::Ports,
+) -> HttpAnswer {
+    let started_at = ports.now();
+    let answered = ingest::run(posted(request), Source::NextIdentity, &settings.names, ports).await;
     let elapsed_ms = ports.now().since_ms(started_at);
     let http = answer::of_ingest(&answered);
     let (accepted, not_stored) = match &answered {
@@ -51,5 +70,41 @@ async fn take_in(request: &HttpRequest, names: &EventTypeNames, ports: &impl Por
     };
     let status = http.status;
     tracing::info!(status, accepted, not_stored, elapsed_ms, "events were posted");
+    http
+}
+
+async fn listen(
+    request: &HttpRequest,
+    settings: &Settings,
+    ports: &impl listener::Ports,
+) -> HttpAnswer {
+    let started_at = ports.now();
+    let heard = listener::listen(posted(request), request.url.as_deref(), settings, ports).await;
+    let elapsed_ms = ports.now().since_ms(started_at);
+    let http = answer::of_set(&heard.answer);
+    let status = http.status;
+    let application = heard.application.as_ref().map(tracing::field::display);
+    match &heard.answer {
+        listener::Answer::Accepted(event_id) => {
+            tracing::info!(status, application, %event_id, elapsed_ms, "a source's event was posted");
+        }
+        listener::Answer::Ignored(ignored) => {
+            let (ignored, term) = match ignored {
+                Ignored::Test => ("test", None),
+                Ignored::UnknownEvent(name) => ("unknown_event", name.as_ref()),
+                Ignored::EntityType(entity) => ("entity_type", entity.as_ref()),
+            };
+            let term = term.map(tracing::field::display);
+            let nothing = "a source's token holds nothing for us";
+            tracing::info!(status, application, ignored, term, elapsed_ms, "{nothing}");
+        }
+        listener::Answer::Refused(rule) => {
+            tracing::warn!(status, application, %rule, elapsed_ms, "a source's token is refused");
+        }
+        listener::Answer::Unavailable { trouble, .. } => {
+            let lost = "a source's event could not be stored";
+            tracing::error!(status, application, %trouble, elapsed_ms, "{lost}");
+        }
+    }
     http
 }

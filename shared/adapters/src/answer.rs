@@ -5,9 +5,11 @@
 
 use domain::enrich::Decision;
 use domain::id::EventId;
+use domain::ingest::listener;
 use domain::ingest::{Answer, Refusal};
 use domain::json::{Problem, TextError};
 use domain::limits::POINTER_BYTES_MAX;
+use domain::source::SetRefusal;
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -53,6 +55,56 @@ pub fn of_ingest(ingested: &Answer) -> HttpAnswer {
             unavailable.headers.push(("retry-after", retry_after_s.to_string()));
             unavailable
         }
+    }
+}
+
+/// What the sender of a Security Event Token is answered (RFC 8935 §2.2 to §2.4).
+#[must_use]
+pub fn of_set(heard: &listener::Answer) -> HttpAnswer {
+    match heard {
+        // Nothing that whoever sent it could mend: it need not come again.
+        listener::Answer::Accepted(_) | listener::Answer::Ignored(_) => {
+            HttpAnswer { status: 202, headers: Vec::new(), body: String::new() }
+        }
+        listener::Answer::Refused(refusal) => {
+            let body = json!({ "err": refusal.err(), "description": refusal.description() });
+            let mut refused = answer(status_of_set(*refusal), JSON, &body);
+            refused.headers.push(("content-language", "en".to_owned()));
+            refused
+        }
+        listener::Answer::Unavailable { retry_after_s, .. } => {
+            let title = "The event could not be stored";
+            let problem = problem(503, "unavailable", title, "Deliver the token again.");
+            let mut unavailable = answer(503, PROBLEM, &problem);
+            unavailable.headers.push(("retry-after", retry_after_s.to_string()));
+            unavailable
+        }
+    }
+}
+
+fn status_of_set(refusal: SetRefusal) -> u16 {
+    match refusal {
+        SetRefusal::ContentType => 415,
+        SetRefusal::TooLarge => 413,
+        SetRefusal::Encoding
+        | SetRefusal::Token
+        | SetRefusal::Header
+        | SetRefusal::Type
+        | SetRefusal::Algorithm
+        | SetRefusal::KeyId
+        | SetRefusal::Payload
+        | SetRefusal::Events
+        | SetRefusal::Application
+        | SetRefusal::UnknownApplication
+        | SetRefusal::Disabled
+        | SetRefusal::Key
+        | SetRefusal::Signature
+        | SetRefusal::Issuer
+        | SetRefusal::Audience
+        | SetRefusal::Time
+        | SetRefusal::Identifiers
+        | SetRefusal::Event
+        | SetRefusal::Conflict => 400,
     }
 }
 
@@ -128,7 +180,7 @@ pub fn healthy() -> HttpAnswer {
 /// Nothing is served at this path.
 #[must_use]
 pub fn not_found() -> HttpAnswer {
-    let detail = "Served are POST /v1/events, POST /v1/enrich/login, GET /.well-known/jwks.json and GET /health.";
+    let detail = "Served are POST /v1/events, POST /v1/sources/akamai-identity-cloud/events, POST /v1/enrich/login, GET /.well-known/jwks.json and GET /health.";
     answer(404, PROBLEM, &problem(404, "not-found", "There is nothing at this path", detail))
 }
 

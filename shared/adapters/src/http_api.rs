@@ -19,6 +19,9 @@ pub struct HttpRequest {
     pub method: Method,
     /// The path, without a trailing slash and without the query.
     pub path: String,
+    /// The URL, without the query, as whoever called wrote it; `None` where the payload does not say
+    /// under which name it came in.
+    pub url: Option<String>,
     /// `Content-Type`.
     pub content_type: Option<String>,
     /// `Content-Encoding`.
@@ -33,11 +36,13 @@ pub struct HttpRequest {
 impl From<ApiGatewayV2httpRequest> for HttpRequest {
     fn from(payload: ApiGatewayV2httpRequest) -> Self {
         let path = payload.raw_path.unwrap_or_default();
+        let url = payload.request_context.domain_name.map(|name| format!("https://{name}{path}"));
         let stage = payload.request_context.stage.unwrap_or_default();
         let token = payload.request_context.authorizer.and_then(|authorizer| authorizer.jwt);
         Self {
             method: payload.request_context.http.method,
             path: without_stage(&path, &stage).trim_end_matches('/').to_owned(),
+            url,
             content_type: text(&payload.headers, &CONTENT_TYPE),
             content_encoding: text(&payload.headers, &CONTENT_ENCODING),
             body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
@@ -115,6 +120,19 @@ mod tests {
         // A token in a header is nothing that anybody has verified.
         let header = serde_json::json!({"authorization": "Bearer e30.e30.AQID"});
         assert!(request(&[("headers", header)]).token_claims.is_empty());
+    }
+
+    #[test]
+    fn the_url_is_what_the_caller_called() {
+        let url = |name: serde_json::Value| {
+            let context = serde_json::json!({
+                "http": {"method": "POST"}, "stage": "live", "domainName": name,
+            });
+            request(&[("rawPath", "/live/v1/events".into()), ("requestContext", context)]).url
+        };
+        let called = url("hooks.example.com".into());
+        assert_eq!(called.as_deref(), Some("https://hooks.example.com/live/v1/events"));
+        assert_eq!(url(serde_json::Value::Null), None);
     }
 
     #[test]

@@ -1,15 +1,15 @@
-//! Targets' key sets, fetched through the egress guard and remembered.
+//! Targets' and sources' key sets, fetched through the egress guard and remembered.
 //!
 //! When to fetch is [`KeyMemory`]'s to say. Here is that there is one fetch at a time for a URL,
 //! whoever waits for it: it runs on its own, with a time limit of its own, so that it is not cut
-//! off with the login that began it, and a login waits for it no longer than its own deadline.
+//! off with the login or the event that began it, and nobody waits for it longer than its own
+//! deadline.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use domain::egress::GuardedUrl;
-use domain::enrich::{Fetched, KeyMemory, KeyStep, Wanted, WantedKey};
-use domain::jose::KeySet;
+use domain::jose::{Fetched, KeyMemory, KeySet, KeyStep, Wanted, WantedKey};
 use domain::limits::{KEY_SET_FETCH_MS, KEY_SETS_REMEMBERED_MAX};
 use domain::time::{Deadline, Timestamp};
 use tokio::sync::watch;
@@ -22,7 +22,7 @@ use crate::targets::Targets;
 #[error("the key set could not be had")]
 pub struct NotHad;
 
-/// The key sets of all targets, by URL.
+/// All key sets, by URL.
 pub struct KeySets {
     targets: Targets,
     urls: Mutex<HashMap<String, Arc<Slot>>>,

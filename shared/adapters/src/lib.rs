@@ -30,6 +30,7 @@ pub mod rows;
 pub mod sealing;
 pub mod settings;
 pub mod signing;
+pub mod sources;
 pub mod subscriptions;
 pub mod targets;
 pub mod webhook_secrets;

@@ -16,10 +16,9 @@ use aws_lc_rs::rsa::{
     OAEP_SHA256_MGF1SHA256, OaepPublicEncryptingKey, PublicEncryptingKey, PublicKeyComponents,
 };
 use domain::egress::GuardedUrl;
-use domain::enrich::NoKeySet;
 use domain::jose::{
     Compact, CompactJwe, EncryptionKey, EncryptionMaterial, JweHeader, KeyEncryption, KeySet,
-    concat_kdf,
+    NoKeySet, concat_kdf,
 };
 use domain::notification::TYP;
 use domain::sealing::{KeyUnusable, Ports};

@@ -14,7 +14,6 @@ mod claims;
 mod decision;
 mod endpoint;
 mod gate;
-mod key_memory;
 pub mod last_known_good;
 mod memory;
 pub mod once;
@@ -34,7 +33,7 @@ use crate::event::Event;
 use crate::event_type::EventTypeNames;
 use crate::id::uuid_v7;
 use crate::ingest::Refusal;
-use crate::jose::{Algorithm, Compact, KeySet, Sealed};
+use crate::jose::{Algorithm, Compact, KeySet, NoKeySet, Sealed, WantedKey};
 use crate::limits::{ENRICH_LOOK_UP_GRACE_MS, ENRICH_RESERVE_MS};
 use crate::notification::{Issuer, Notification, WebhookHeaders};
 use crate::scope::Scope;
@@ -46,7 +45,6 @@ use crate::verification::{self, VerifiedUrl};
 pub use answer::{Answer, AnswerRefusal, Expected, judge};
 pub use claims::{ClaimValue, Claims};
 pub use decision::Decision;
-pub use key_memory::{Fetched, KeyMemory, KeyStep, Wanted};
 pub use memory::Memory;
 pub use receipt::{Freshness, Source, TargetReport};
 pub use request::{Login, LoginRequest};
@@ -153,15 +151,6 @@ pub enum Silence {
     NoWay,
 }
 
-/// The key that an answer says it is signed with.
-#[derive(Clone, Copy, Debug)]
-pub struct WantedKey<'a> {
-    /// Its `kid`, where the answer names one.
-    pub kid: Option<&'a str>,
-    /// The registered algorithm.
-    pub algorithm: Algorithm,
-}
-
 /// The subscriptions table could not be read in time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the subscriptions table could not be read in time")]
@@ -182,11 +171,6 @@ pub enum NotOpened {
     #[error("it does not open with our keys")]
     Refused,
 }
-
-/// A target's key set could not be had.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the target's key set could not be had")]
-pub struct NoKeySet;
 
 /// What a deployment decides about logins.
 #[derive(Clone, Debug)]

@@ -258,10 +258,15 @@ fn check_verification(data: &mut Object<'_>, problems: &mut Problems) {
 
 fn check_data_source_info(data: &mut Object<'_>, problems: &mut Problems) {
     if let Some(mut info) = data.take_object("dataSourceInfo", problems) {
-        info.take_strings("attributes", problems);
-        let names = ["captureApplicationId", "captureClientId", "entityType", "globalSub", "sub"];
-        check_strings(&mut info, &names, problems);
+        check_source_members(&mut info, problems);
     }
+}
+
+/// Checks what a third party's source says about a change, as far as its shape is promised.
+pub(crate) fn check_source_members(info: &mut Object<'_>, problems: &mut Problems) {
+    info.take_strings("attributes", problems);
+    let names = ["captureApplicationId", "captureClientId", "entityType", "globalSub", "sub"];
+    check_strings(info, &names, problems);
 }
 
 #[cfg(test)]

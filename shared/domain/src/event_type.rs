@@ -16,6 +16,17 @@ pub enum Source {
     AkamaiIdentityCloud,
 }
 
+impl Source {
+    /// Its name in rows and logs.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NextIdentity => "next_identity",
+            Self::AkamaiIdentityCloud => "akamai_identity_cloud",
+        }
+    }
+}
+
 /// What kind of subscription an event type belongs to. It also decides the scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -113,7 +113,7 @@ macro_rules! shown {
     )*};
 }
 
-shown!(EventId, SubscriptionId, PropertyId, ClientId);
+shown!(EventId, SubscriptionId, PropertyId, ClientId, CaptureApplicationId, SourceTerm);
 
 identifier!(
     /// An event's ID, the producer's or ours; the `jti` of every notification of it.
@@ -135,6 +135,17 @@ identifier!(
     /// A client ID: the scope of transactional email and enrich events. As [`PropertyId`].
     ClientId,
     |text| check_name(text, ID_BYTES_MAX)
+);
+identifier!(
+    /// An application of Akamai Identity Cloud, as its events name it. As [`PropertyId`].
+    CaptureApplicationId,
+    |text| check_name(text, ID_BYTES_MAX)
+);
+identifier!(
+    /// A word of a third party's vocabulary, for the log: the name of an event, or of an entity
+    /// type. `[A-Za-z0-9_-]{1,64}`.
+    SourceTerm,
+    check_token
 );
 identifier!(
     /// An end user's identifier. 1 to 255 bytes of printable ASCII. Personal data: it can be

@@ -5,20 +5,33 @@
 //! It knows no HTTP: what an [`Answer`] looks like on the wire stands in the adapters.
 
 mod idempotency;
+pub mod listener;
 mod pack;
 mod request;
 
 use std::collections::HashSet;
 use std::future::Future;
 
+use crate::egress::EgressPolicy;
 use crate::event_type::{EventTypeNames, Source};
 use crate::id::EventId;
 use crate::message::Sent;
 use crate::time::{Deadline, Timestamp};
 
+use request::Posted;
+
 pub use idempotency::{Begun, BodyHash, Idempotency, Posting, known_until_s};
 pub use pack::Outgoing;
 pub use request::{GivenBy, Refusal, Request};
+
+/// What a deployment decides about what is posted.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What event types are called.
+    pub names: EventTypeNames,
+    /// Where third parties' key sets may be fetched from.
+    pub egress: EgressPolicy,
+}
 
 /// What ingest needs from outside.
 pub trait Ports: Sync {
@@ -92,6 +105,11 @@ pub async fn run(
         Ok(posted) => posted,
         Err(refusal) => return Answer::Refused(refusal),
     };
+    take_in(posted, started_at, ports).await
+}
+
+/// Takes in the events of one request, read and right.
+async fn take_in(posted: Vec<Posted>, started_at: Timestamp, ports: &impl Ports) -> Answer {
     let cleared = match idempotency::begin(posted, started_at, ports).await {
         Ok(cleared) => cleared,
         Err(refusal) => return Answer::Refused(refusal),

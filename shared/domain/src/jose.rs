@@ -1,5 +1,5 @@
-//! JOSE as far as our two contracts need it: signed notifications out, signed answers in,
-//! and either encrypted to whoever is to read it.
+//! JOSE as far as our contracts need it: signed notifications out, signed answers and a third
+//! party's signed events in, and either of the first two encrypted to whoever is to read it.
 //!
 //! Pure functions over texts and keys. The arithmetic of signatures is a library's; what stands
 //! here is what the libraries leave open (RFC 7515, RFC 7517, RFC 8725). Private keys live in the
@@ -8,6 +8,7 @@
 mod compact;
 mod compact_jwe;
 mod encryption_key;
+mod key_memory;
 mod key_set;
 mod sealed;
 
@@ -16,6 +17,7 @@ use std::fmt;
 pub use compact::{Compact, HeaderRefusal, Unverified, signing_input};
 pub use compact_jwe::{CompactJwe, JweHeader};
 pub use encryption_key::{EncryptionKey, EncryptionMaterial, UnfitKey};
+pub use key_memory::{Fetched, KeyMemory, KeyStep, NoKeySet, Wanted, WantedKey};
 pub use key_set::{Key, KeySet, KeySetRefusal};
 pub use sealed::{CONTENT_ENCRYPTION, KeyEncryption, SealRefusal, Sealed, SealedKey, concat_kdf};
 

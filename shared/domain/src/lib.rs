@@ -27,6 +27,7 @@ pub mod retry;
 pub mod schema;
 pub mod scope;
 pub mod sealing;
+pub mod source;
 pub mod subscription;
 pub mod sweep;
 pub mod time;

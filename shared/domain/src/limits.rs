@@ -29,6 +29,22 @@ pub const INGEST_AT_ONCE: usize = 16;
 /// How long an event's ID is known. Producers repeat within minutes; a day covers an outage.
 pub const IDEMPOTENCY_S: u64 = 24 * 60 * 60;
 
+/// One Security Event Token of a third party's source, in bytes of its compact form: names of
+/// changed attributes, never values. What is in it fits into [`EVENT_BYTES_MAX`], even if every
+/// character of it is one that queues take twice as long.
+pub const SET_BYTES_MAX: usize = 128 * 1024;
+/// How far a source's clock may be ahead of ours, in seconds. How old what it says is has no bound:
+/// Akamai Identity Cloud tries again for 25 hours, and by hand for seven days
+/// (<https://techdocs.akamai.com/identity-cloud/docs/schedule-redelivery-for-a-failed-event>).
+pub const SET_CLOCK_AHEAD_MAX_S: u64 = 300;
+/// How long the listener waits for a source's key set. With the look-up before it and the queue
+/// after it this ends before the function's time-out (10 s).
+pub const SET_KEYS_MS: u64 = 5_000;
+/// Issuers, audiences and entity types, of each, in one source's row.
+pub const SOURCE_NAMES_MAX: usize = 16;
+/// Sources that an execution environment remembers at once.
+pub const SOURCES_REMEMBERED_MAX: usize = 1_000;
+
 /// Nesting of one JSON text from outside; the outermost object or array of an event is level 1.
 pub const JSON_DEPTH_MAX: usize = 32;
 
@@ -346,6 +362,8 @@ const _: () = assert!(
     "redriven deliveries leave room for others"
 );
 const _: () = assert!(EVENT_BYTES_MAX < MESSAGE_BYTES_MAX / 2, "a message wraps an event");
+const _: () = assert!(SET_BYTES_MAX / 4 * 3 * 2 < EVENT_BYTES_MAX, "base64url, then escapes");
+const _: () = assert!(SET_KEYS_MS >= KEY_SET_FETCH_MS, "a first event has time for a whole fetch");
 const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
 const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);
 const _: () = assert!(ATTEMPT_TIMEOUT_MAX_MS as u64 + DELIVERY_RESERVE_MS < 30_000);

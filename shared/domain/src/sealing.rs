@@ -9,8 +9,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::egress::{EgressPolicy, GuardedUrl};
-use crate::enrich::NoKeySet;
-use crate::jose::{Compact, CompactJwe, EncryptionKey, KeySet};
+use crate::jose::{Compact, CompactJwe, EncryptionKey, KeySet, NoKeySet};
 use crate::notification::Notification;
 use crate::subscription::Encryption;
 use crate::time::Deadline;

@@ -12,7 +12,7 @@ mod enrich;
 mod fields;
 mod filter;
 mod retry;
-mod row;
+pub(crate) mod row;
 mod secrets;
 mod verification;
 

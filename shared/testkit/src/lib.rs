@@ -3,6 +3,7 @@
 //! - [`world`]: an outside in memory. It has state and scripted faults, not expectations: a test
 //!   says what goes wrong, lets the domain work, and looks at what is left.
 //! - [`poller`]: takes records from the world's queues to the domain, as Lambda would.
+//! - [`akamai`]: Akamai Identity Cloud as it posts to the listener, honest and otherwise.
 //! - [`answers`]: enrich targets' answers, signed with every algorithm, honest and otherwise.
 //! - [`chance`]: numbers that a seed decides.
 //! - [`crash`]: drops a future where it waits.
@@ -20,6 +21,7 @@
 
 #![expect(clippy::missing_panics_doc, reason = "a panic here is a failed test")]
 
+pub mod akamai;
 pub mod answers;
 pub mod canary;
 pub mod chance;

@@ -31,6 +31,7 @@ mod ports;
 mod queues;
 mod redrive;
 mod sealing;
+mod sources;
 mod subscriptions;
 mod sweep;
 mod targets;
@@ -62,6 +63,7 @@ use ledger::Ledger;
 use logins::Logins;
 use queues::Queues;
 use sealing::ServedKeys;
+use sources::Sources;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
 
@@ -91,6 +93,7 @@ struct State {
     down: BTreeMap<Service, Timestamp>,
     faults_injected: usize,
     subscriptions: SubscriptionRows,
+    sources: Sources,
     /// Whether the deployment has an Ed25519 key.
     has_ed25519_key: bool,
     idempotency: Idempotency,
@@ -123,6 +126,7 @@ impl World {
             down: BTreeMap::new(),
             faults_injected: 0,
             subscriptions: SubscriptionRows::default(),
+            sources: Sources::default(),
             has_ed25519_key: false,
             idempotency: Idempotency::Off,
             ingested: Ingested::default(),

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex};
 use adapters::signing::SigningKeys;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
-    self, Decision, Execution, LoginRequest, Memory, NoKeySet, NoSigningKey, NoSubscriptions,
-    NotOpened, Ports, Question, Reply, Settings, Silence, WantedKey, last_known_good, once,
+    self, Decision, Execution, LoginRequest, Memory, NoSigningKey, NoSubscriptions, NotOpened,
+    Ports, Question, Reply, Settings, Silence, last_known_good, once,
 };
 use domain::event_type::EventTypeNames;
-use domain::jose::{Algorithm, Compact, KeySet, Sealed, signing_input};
+use domain::jose::{Algorithm, Compact, KeySet, NoKeySet, Sealed, WantedKey, signing_input};
 use domain::notification::Issuer;
 use domain::scope::Scope;
 use domain::subscription::{Action, EndpointVerification, Subscriptions};

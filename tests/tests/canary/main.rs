@@ -12,6 +12,7 @@ mod encryption;
 mod logins;
 mod outages;
 mod postings;
+mod sources;
 mod stack;
 mod watch;
 mod words;
@@ -21,7 +22,7 @@ use testkit::canary::sightings;
 use watch::Watch;
 
 /// What our lines must say for the stories to have been told at all.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 18] = [
     "a batch could not be sent to the queue",
     "a delivery is a dead letter",
     "a ledger item cannot be read and becomes a dead letter",
@@ -29,6 +30,11 @@ const TOLD: [&str; 13] = [
     "a login was decided",
     "a panic",
     "a record goes back to its queue",
+    "a source's event could not be stored",
+    "a source's event was posted",
+    "a source's row makes no sense",
+    "a source's token holds nothing for us",
+    "a source's token is refused",
     "a subscription is disabled",
     "a subscription row cannot be read and is skipped",
     "a target's key set is refused",
@@ -46,6 +52,7 @@ async fn a52_what_may_not_leak_is_in_no_log_line_error_reason_or_attribute() {
 
     outages::play(&stack).await;
     postings::play(&stack).await;
+    sources::play(&stack).await;
     deliveries::play(&stack).await;
     logins::play(&stack).await;
     encryption::play(&stack).await;

@@ -11,6 +11,7 @@ mod encryption;
 mod evidence;
 mod fan_out;
 mod first_attempts;
+mod from_akamai;
 mod from_ingest;
 mod handshakes;
 mod our_faults;

@@ -170,6 +170,8 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("shared/domain/src/jose/encryption_key.rs", "EncryptionKey"),
         ("shared/domain/src/jose/encryption_key.rs", "EncryptionMaterial"),
         ("shared/domain/src/subscription/encryption.rs", "Encryption"),
+        ("shared/domain/src/source/akamai.rs", "Unproven"),
+        ("shared/domain/src/source/akamai.rs", "Proven"),
     ] {
         let text = read(file);
         let declared = [
@@ -217,7 +219,7 @@ fn loopback_targets_exist_only_behind_a_feature_that_no_release_has() {
     let attributes = before.rsplit("}\n").next().expect("what stands above it");
     assert!(attributes.contains(r#"#[cfg(feature = "loopback-targets")]"#));
     assert_eq!(egress.matches("loopback_targets: true").count(), 1);
-    for function in ["delivery", "enrich"] {
+    for function in ["ingest", "delivery", "enrich"] {
         let lib = read(&format!("functions/{function}/src/lib.rs"));
         assert!(
             lib.contains(

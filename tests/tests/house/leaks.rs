@@ -20,7 +20,7 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 29] = [
+const PRINTABLE: [(&str, &str); 30] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DefinitionProblem", "names in its author's own file"),
@@ -29,6 +29,7 @@ const PRINTABLE: [(&str, &str); 29] = [
     ("EventTypeNames", "a setting"),
     ("Fields", "names of members"),
     ("Giver", "a hash of settings"),
+    ("InVain", "an event type and a scope"),
     ("InvalidId", "what is allowed"),
     ("InvalidNames", "a setting's member"),
     ("Issuer", "a setting"),

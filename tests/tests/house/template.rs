@@ -90,7 +90,47 @@ fn idempotency_costs_nothing_until_it_is_switched_on() {
         stack.table("IngestedTable").expect("declared").ttl_attribute.as_deref(),
         Some("ttl")
     );
-    assert_eq!(tables_of("IngestRole"), ["Action: [dynamodb:PutItem, dynamodb:UpdateItem]"]);
+    let ingest = tables_of("IngestRole");
+    assert_eq!(ingest.last().expect("allowed"), "Action: [dynamodb:PutItem, dynamodb:UpdateItem]");
+}
+
+#[test]
+fn ingest_reads_the_rows_of_sources_and_no_subscription() {
+    let template = read("template.yaml");
+    let (_, role) = template.split_once("  IngestRole:").expect("declared");
+    let (_, statement) = role.split_once("Sid: ReadSources").expect("a statement");
+    let (statement, _) = statement.split_once("- !If").expect("its end");
+    let lines: Vec<&str> =
+        statement.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    assert_eq!(
+        lines,
+        [
+            "Effect: Allow",
+            "Action: dynamodb:GetItem",
+            "Resource: !GetAtt SubscriptionsTable.Arn",
+            "Condition:",
+            "ForAllValues:StringLike:",
+            r#""dynamodb:LeadingKeys": "SOURCE#*""#,
+        ]
+    );
+    assert_eq!(tables_of("IngestRole").len(), 3, "this, its condition, and idempotency");
+}
+
+#[test]
+fn nobody_signs_in_to_three_routes_and_to_no_other() {
+    let template = read("template.yaml");
+    let (_, ingest) = template.split_once("  IngestFunction:").expect("declared");
+    let (ingest, _) = ingest.split_once("\n\n").expect("its end");
+    let open: Vec<&str> = ingest
+        .split("Type: HttpApi")
+        .filter(|route| route.contains("Authorizer: NONE"))
+        .filter_map(|route| route.split("Path: ").nth(1)?.lines().next())
+        .collect();
+    assert_eq!(
+        open,
+        ["/v1/sources/akamai-identity-cloud/events", "/.well-known/jwks.json", "/health"]
+    );
+    assert_eq!(template.matches("Authorizer: NONE").count(), open.len());
 }
 
 #[test]
@@ -225,7 +265,7 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
     adapters::log::level(&strings).expect("a level");
     match function {
         "IngestFunction" => {
-            IngestPorts::new(&strings).expect("ports");
+            IngestPorts::new(&strings, policy, 0).expect("ports");
         }
         "DeliveryFunction" => {
             DeliveryPorts::new(&strings, names, policy, 0).expect("ports");

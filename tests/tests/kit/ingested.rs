@@ -6,6 +6,7 @@ use std::future::ready;
 
 use adapters::clock;
 use adapters::ports::IngestPorts;
+use domain::egress::EgressPolicy;
 use domain::ingest::{Begun, GivenBy, Idempotency, Ports, Posting};
 use domain::time::Deadline;
 use local::aws::{Fault, Service};
@@ -29,8 +30,8 @@ struct RealTable {
 impl RealTable {
     async fn start() -> Self {
         let local = Local::start(&Options::ephemeral()).await.expect("a local stack");
-        let ports = IngestPorts::new(&environment(&local, local.aws().url()));
-        Self { ports: ports.expect("complete settings"), local }
+        let ports = ports_in(&environment(&local, local.aws().url()));
+        Self { local, ports }
     }
 }
 
@@ -47,6 +48,10 @@ fn environment(local: &Local, aws_url: &str) -> BTreeMap<String, String> {
         environment.insert(name.to_owned(), value.to_owned());
     }
     environment
+}
+
+fn ports_in(environment: &BTreeMap<String, String>) -> IngestPorts {
+    IngestPorts::new(environment, EgressPolicy::production(), 0).expect("complete settings")
 }
 
 impl Subject for RealTable {
@@ -68,7 +73,7 @@ async fn without_a_table_nothing_is_recognised_and_nobody_is_asked() {
         let mut environment = environment(&table.local, "http://127.0.0.1:9");
         environment.remove("INGESTED_TABLE");
         environment.extend(setting.map(|value| ("INGESTED_TABLE".to_owned(), value)));
-        let ports = IngestPorts::new(&environment).expect("complete settings");
+        let ports = ports_in(&environment);
         assert_eq!(ports.idempotency(), Idempotency::Off);
     }
     assert_eq!(table.ports.idempotency(), Idempotency::On);
@@ -91,7 +96,7 @@ async fn f03_a_table_that_never_answers_is_not_waited_for() {
     // Connections are taken and never served.
     let silent = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let url = format!("http://{}", silent.local_addr().expect("an address"));
-    let ports = IngestPorts::new(&environment(&table.local, &url)).expect("complete settings");
+    let ports = ports_in(&environment(&table.local, &url));
     let by = Deadline::at(clock::now().plus_ms(50));
     assert_eq!(ports.begin(&three(), START, by).await, [Begun::Unknown; 3]);
     ports.mark_sent(&three(), START, by).await;

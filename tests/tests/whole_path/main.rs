@@ -1,6 +1,8 @@
 //! Whole paths: real HTTP, the SQS and DynamoDB protocols, the deployed handlers, a target that
 //! verifies every signature. One stack a test, on ports of its own.
 
+mod akamai;
+mod akamai_attacks;
 mod answers;
 mod asked_again;
 mod encrypted;

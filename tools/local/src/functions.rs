@@ -12,7 +12,6 @@ use adapters::queue;
 use adapters::settings::{self, SettingsError};
 use domain::delivery::Memory;
 use domain::egress::EgressPolicy;
-use domain::event_type::EventTypeNames;
 use domain::retry::Schedule;
 use lambda_runtime::{Context, LambdaEvent};
 use serde_json::Value;
@@ -86,8 +85,8 @@ pub enum InvokeError {
 /// The functions, started.
 pub struct Functions {
     clock: Arc<Clock>,
-    names: EventTypeNames,
     ingest: (IngestPorts, u64),
+    ingest_settings: domain::ingest::Settings,
     delivery: (DeliveryPorts, u64),
     delivery_settings: domain::delivery::Settings,
     delivery_memory: Memory,
@@ -121,7 +120,8 @@ impl Functions {
         let enrich_ports = EnrichPorts::new(&enrich, names.clone(), EGRESS, STALENESS_MAX_MS)?;
         Ok(Self {
             clock: Arc::clone(clock),
-            ingest: (IngestPorts::new(&ingest)?, ingest_ms),
+            ingest: (IngestPorts::new(&ingest, EGRESS, STALENESS_MAX_MS)?, ingest_ms),
+            ingest_settings: domain::ingest::Settings { names: names.clone(), egress: EGRESS },
             delivery: (delivery_ports, delivery_ms),
             delivery_settings: domain::delivery::Settings {
                 issuer: settings::issuer(&delivery)?,
@@ -136,13 +136,12 @@ impl Functions {
             sweeper: (SweepPorts::new(&sweeper)?, sweeper_ms),
             enrich_settings: domain::enrich::Settings {
                 issuer: settings::issuer(&enrich)?,
-                names: names.clone(),
+                names,
                 budget_ms: settings::enrich_budget_ms(&enrich)?,
                 egress: EGRESS,
                 endpoint_verification: settings::endpoint_verification(&enrich)?,
             },
             enrich_memory: domain::enrich::Memory::default(),
-            names,
         })
     }
 
@@ -166,7 +165,7 @@ impl Functions {
                 let (ports, timeout_ms) = &self.ingest;
                 let event =
                     LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
-                match ingest::handle(event, &self.names, ports).await {
+                match ingest::handle(event, &self.ingest_settings, ports).await {
                     Ok(response) => Ok(serde_json::to_value(response)?),
                     Err(never) => match never {},
                 }

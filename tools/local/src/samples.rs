@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::DisplayErrorContext;
 use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
 
 use crate::template::Stack;
 use crate::{Clients, StartError, target};
@@ -74,6 +75,29 @@ pub fn row(
     ])
 }
 
+/// The row of the sample source, `events/sets/source-row.json`: an application of Akamai Identity
+/// Cloud whose users are those of [`PROPERTY`]. The file is in DynamoDB's own JSON, as
+/// `aws dynamodb put-item --item file://…` takes it.
+pub fn source() -> Result<HashMap<String, AttributeValue>, serde_json::Error> {
+    let row: serde_json::Map<String, Value> =
+        serde_json::from_str(include_str!("../../../events/sets/source-row.json"))?;
+    Ok(row.iter().map(|(name, typed)| (name.clone(), attribute(typed))).collect())
+}
+
+/// An attribute from DynamoDB's own JSON, as far as the sample has kinds of them.
+fn attribute(typed: &Value) -> AttributeValue {
+    if let Some(members) = typed["M"].as_object() {
+        let member = |(name, typed): (&String, &Value)| (name.clone(), attribute(typed));
+        AttributeValue::M(members.iter().map(member).collect())
+    } else if let Some(elements) = typed["L"].as_array() {
+        AttributeValue::L(elements.iter().map(attribute).collect())
+    } else if let Some(flag) = typed["BOOL"].as_bool() {
+        AttributeValue::Bool(flag)
+    } else {
+        s(typed["S"].as_str().unwrap_or_default())
+    }
+}
+
 /// The enrich attributes of a row: whose answers count, and by which keys.
 #[must_use]
 pub fn response(issuer: &str, jwks_uri: &str) -> AttributeValue {
@@ -85,7 +109,8 @@ pub fn response(issuer: &str, jwks_uri: &str) -> AttributeValue {
     ]))
 }
 
-/// Subscribes the sample target to everything that the samples are about.
+/// Subscribes the sample target to everything that the samples are about, and configures the sample
+/// source.
 pub(crate) async fn subscribe(
     stack: &Stack,
     clients: &Clients,
@@ -98,6 +123,7 @@ pub(crate) async fn subscribe(
         row(PROPERTY, "users", "user_data_change", &format!("{target_url}/hooks/users")),
         row(CLIENT, "emails", "transactional_email", &format!("{target_url}/hooks/emails")),
         logins,
+        source().map_err(|error| StartError::Seed(error.to_string()))?,
     ];
     let table = stack.table("SubscriptionsTable").map_or("subscriptions", |table| &table.name);
     for row in rows {

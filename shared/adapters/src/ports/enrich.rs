@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::enrich::{
-    NoKeySet, NoSigningKey, NoSubscriptions, NotOpened, Ports, Question, Reply, Silence, WantedKey,
-    last_known_good, once,
+    NoSigningKey, NoSubscriptions, NotOpened, Ports, Question, Reply, Silence, last_known_good,
+    once,
 };
 use domain::event_type::EventTypeNames;
-use domain::jose::{Algorithm, Compact, KeySet, Sealed};
+use domain::jose::{Algorithm, Compact, KeySet, NoKeySet, Sealed, WantedKey};
 use domain::scope::Scope;
 use domain::sealing;
 use domain::subscription::Subscriptions;

@@ -1,39 +1,77 @@
 //! What ingest is given.
 
-use domain::ingest::{Begun, Idempotency, Outgoing, Ports, Posting};
+use std::sync::{Arc, OnceLock};
+
+use domain::egress::{EgressPolicy, GuardedUrl};
+use domain::id::CaptureApplicationId;
+use domain::ingest::{Begun, Idempotency, Outgoing, Ports, Posting, listener};
+use domain::jose::{KeySet, NoKeySet, WantedKey};
 use domain::message::Sent;
+use domain::source::AkamaiSource;
 use domain::time::{Deadline, Timestamp};
 
 use super::StartError;
 use crate::aws::{self, CallLimits};
 use crate::clock;
 use crate::ingested::IngestedTable;
+use crate::key_sets::KeySets;
 use crate::queue::{Grouped, Queue};
 use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
+use crate::sources::SourceTable;
+use crate::targets::Targets;
 
-/// The events queue, the keys that are published, and the table of ingested events where there is
-/// one.
+/// The events queue, the keys that are published, third parties' sources and their keys, and the
+/// table of ingested events where there is one.
 pub struct IngestPorts {
     events: Queue,
     keys: KeyStore,
     ingested: Option<IngestedTable>,
+    sources: SourceTable,
+    policy: EgressPolicy,
+    key_sets: OnceLock<KeySets>,
 }
 
 impl IngestPorts {
-    /// From `EVENTS_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`, `INGESTED_TABLE` and AWS's own variables.
-    /// Without `INGESTED_TABLE` idempotency is off.
-    pub fn new(strings: &impl Strings) -> Result<Self, StartError> {
+    /// From `EVENTS_QUEUE_URL`, `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID`, `INGESTED_TABLE` and
+    /// AWS's own variables. Sources are at most `staleness_max_ms` old. Without `INGESTED_TABLE`
+    /// idempotency is off.
+    pub fn new(
+        strings: &impl Strings,
+        policy: EgressPolicy,
+        staleness_max_ms: u64,
+    ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::INGEST)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
-        let ingested = optional(strings, "INGESTED_TABLE")
-            .map(|table| IngestedTable::new(aws_sdk_dynamodb::Client::new(&config), table));
+        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let table = required(strings, "SUBSCRIPTIONS_TABLE")?;
+        let sources = SourceTable::new(dynamodb.clone(), table, staleness_max_ms);
+        let ingested =
+            optional(strings, "INGESTED_TABLE").map(|table| IngestedTable::new(dynamodb, table));
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         Ok(Self {
             events: Queue::new(sqs, required(strings, "EVENTS_QUEUE_URL")?),
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             ingested,
+            sources,
+            policy,
+            key_sets: OnceLock::new(),
         })
+    }
+}
+
+impl IngestPorts {
+    /// Made at the first need: its client reads the whole root store, which a cold start that takes
+    /// in nothing but events of the platform should not have to wait for.
+    fn key_sets(&self) -> Result<&KeySets, NoKeySet> {
+        if let Some(key_sets) = self.key_sets.get() {
+            return Ok(key_sets);
+        }
+        let targets = Targets::new(self.policy).map_err(|error| {
+            tracing::error!(%error, "no key set can be fetched");
+            NoKeySet
+        })?;
+        Ok(self.key_sets.get_or_init(|| KeySets::new(targets)))
     }
 }
 
@@ -76,5 +114,23 @@ impl Ports for IngestPorts {
 
     async fn published_keys(&self) -> Option<String> {
         self.keys.keys().await.ok().map(|keys| keys.published().to_owned())
+    }
+}
+
+impl listener::Ports for IngestPorts {
+    async fn source(
+        &self,
+        application: &CaptureApplicationId,
+    ) -> Result<Option<Arc<AkamaiSource>>, listener::NoSource> {
+        self.sources.of(application).await
+    }
+
+    async fn key_set(
+        &self,
+        url: &GuardedUrl,
+        wanted: WantedKey<'_>,
+        deadline: Deadline,
+    ) -> Result<Arc<KeySet>, NoKeySet> {
+        self.key_sets()?.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
     }
 }

@@ -8,13 +8,13 @@ use super::gate::Lesson;
 use super::voice::{Heard, Notes, Voice};
 use super::{
     AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
-    TargetTime, WantedKey, recall,
+    TargetTime, recall,
 };
 use crate::breaker::BreakerKey;
 use crate::egress::GuardedUrl;
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
-use crate::jose::Key;
+use crate::jose::{Key, WantedKey};
 use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
 use crate::outcome::{Outcome, holds_document, says_trouble};

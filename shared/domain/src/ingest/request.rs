@@ -75,7 +75,12 @@ impl GivenBy {
 impl<'a> Request<'a> {
     /// The body, if it is JSON by its headers.
     pub fn checked_body(self) -> Result<&'a [u8], Refusal> {
-        if !is_json(self.content_type) || !is_plain(self.content_encoding) {
+        self.checked_body_of("application/json")
+    }
+
+    /// The body, if it is of this media type by its headers.
+    pub(super) fn checked_body_of(self, media_type: &str) -> Result<&'a [u8], Refusal> {
+        if !is_of(media_type, self.content_type) || !is_plain(self.content_encoding) {
             return Err(Refusal::MediaType);
         }
         self.body.ok_or(Refusal::Encoding)
@@ -148,10 +153,10 @@ fn split(body: &[u8]) -> Result<Vec<(Pointer, &RawValue)>, Refusal> {
     }
 }
 
-/// Whether a `Content-Type` is `application/json`, whatever its parameters (RFC 9110 §8.3.1).
-fn is_json(content_type: Option<&str>) -> bool {
+/// Whether a `Content-Type` is this media type, whatever its parameters (RFC 9110 §8.3.1).
+fn is_of(media_type: &str, content_type: Option<&str>) -> bool {
     let essence = content_type.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case("application/json"))
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
 }
 
 /// Whether a `Content-Encoding` leaves the body as it is.

@@ -90,6 +90,25 @@ impl<'a> Unverified<'a> {
     /// Takes a compact token apart. `types` are the media types it may call itself (compared
     /// without case and without `application/`, RFC 7515 §4.1.9); a missing `typ` is let pass.
     pub fn parse(token: &'a str, types: &[&str]) -> Result<Self, HeaderRefusal> {
+        Self::read(token, types, &[]).map(|(token, _)| token)
+    }
+
+    /// Takes a Security Event Token apart: it must say that it is one (RFC 8417 §2.3, RFC 8725
+    /// §3.11), or a token for another purpose could stand in its place. A `jku` is passed over:
+    /// its signer may name a key set, and we go to the one that we know.
+    pub fn parse_set(token: &'a str) -> Result<Self, HeaderRefusal> {
+        match Self::read(token, &["secevent+jwt"], &["jku"])? {
+            (token, true) => Ok(token),
+            (_, false) => Err(HeaderRefusal::Type),
+        }
+    }
+
+    /// The token, and whether it has a `typ`.
+    fn read(
+        token: &'a str,
+        types: &[&str],
+        passed_over: &[&str],
+    ) -> Result<(Self, bool), HeaderRefusal> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -104,7 +123,8 @@ impl<'a> Unverified<'a> {
         let mut problems = Problems::default();
         let mut object =
             Object::read(text, Pointer::root(), &mut problems).ok_or(HeaderRefusal::Header)?;
-        if REFUSED.iter().any(|name| object.take_member(name).is_some()) {
+        let mut refused = REFUSED.iter().filter(|name| !passed_over.contains(name));
+        if refused.any(|name| object.take_member(name).is_some()) {
             return Err(HeaderRefusal::Parameter);
         }
         let mut string = |name: &str| {
@@ -115,14 +135,22 @@ impl<'a> Unverified<'a> {
         let malformed = |_: serde_json::Error| HeaderRefusal::Header;
         let algorithm = string("alg").map_err(malformed)?.and_then(|name| Algorithm::parse(&name));
         let kid = string("kid").map_err(malformed)?;
-        if let Some(typ) = string("typ").map_err(malformed)? {
+        let typ = string("typ").map_err(malformed)?;
+        let has_typ = typ.is_some();
+        if let Some(typ) = typ {
             let typ = typ.to_ascii_lowercase();
             let typ = typ.strip_prefix("application/").unwrap_or(&typ);
             if !types.contains(&typ) {
                 return Err(HeaderRefusal::Type);
             }
         }
-        Ok(Self { signing_input, signature, payload, algorithm, kid })
+        Ok((Self { signing_input, signature, payload, algorithm, kid }, has_typ))
+    }
+
+    /// The payload as it came. Not a word of it is proven: good for finding out whose key to try.
+    #[must_use]
+    pub fn claimed(&self) -> &[u8] {
+        &self.payload
     }
 
     /// Gives the payload out if the key's signature is on it.
@@ -184,6 +212,30 @@ mod tests {
         assert_eq!(compact.as_str(), format!("{input}.AQID"));
         let header = decode(input.split('.').next().expect("a header")).expect("base64url");
         assert_eq!(header, br#"{"alg":"ES256","kid":"k1","typ":"secevent+jwt"}"#);
+    }
+
+    #[test]
+    fn a59_a60_a_security_event_token_says_so_and_chooses_no_more_than_others() {
+        let refusal = |header: &str| {
+            let token = format!("{}.e30.AQID", URL_SAFE_NO_PAD.encode(header));
+            Unverified::parse_set(&token).err()
+        };
+        for good in [
+            r#"{"alg":"RS256","typ":"secevent+jwt","kid":"k1"}"#,
+            r#"{"alg":"RS256","typ":"application/SecEvent+JWT"}"#,
+            r#"{"alg":"RS256","typ":"secevent+jwt","jku":"https://attacker.example/keys"}"#,
+            r#"{"alg":"RS256","typ":"secevent+jwt","jku":""}"#,
+        ] {
+            assert_eq!(refusal(good), None, "{good}");
+        }
+        for typ in ["", r#","typ":"JWT""#, r#","typ":"at+jwt""#, r#","typ":"jose""#] {
+            let header = format!(r#"{{"alg":"RS256"{typ}}}"#);
+            assert_eq!(refusal(&header), Some(HeaderRefusal::Type), "{header}");
+        }
+        for name in REFUSED.into_iter().filter(|name| *name != "jku") {
+            let header = format!(r#"{{"alg":"RS256","typ":"secevent+jwt","{name}":false}}"#);
+            assert_eq!(refusal(&header), Some(HeaderRefusal::Parameter), "{name}");
+        }
     }
 
     #[test]

@@ -12,20 +12,20 @@ pub struct RowProblem {
     pub expected: String,
 }
 
-pub(super) fn expected(attribute: &'static str, expected: &str) -> RowProblem {
+pub(crate) fn expected(attribute: &'static str, expected: &str) -> RowProblem {
     RowProblem { attribute, expected: expected.to_owned() }
 }
 
 #[derive(Default)]
-pub(super) struct Row(Map<String, Value>);
+pub(crate) struct Row(Map<String, Value>);
 
 impl Row {
-    pub(super) fn new(attributes: Map<String, Value>) -> Self {
+    pub(crate) fn new(attributes: Map<String, Value>) -> Self {
         Self(attributes)
     }
 
     /// An attribute; absent and `NULL` are the same.
-    pub(super) fn take(&mut self, name: &str) -> Option<Value> {
+    pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
         self.0.remove(name).filter(|value| !value.is_null())
     }
 
@@ -33,7 +33,7 @@ impl Row {
         self.0.is_empty()
     }
 
-    pub(super) fn str(&mut self, name: &'static str) -> Result<Option<String>, RowProblem> {
+    pub(crate) fn str(&mut self, name: &'static str) -> Result<Option<String>, RowProblem> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
@@ -41,11 +41,11 @@ impl Row {
         }
     }
 
-    pub(super) fn required_str(&mut self, name: &'static str) -> Result<String, RowProblem> {
+    pub(crate) fn required_str(&mut self, name: &'static str) -> Result<String, RowProblem> {
         self.str(name)?.ok_or_else(|| expected(name, "a string"))
     }
 
-    pub(super) fn bool(&mut self, name: &'static str) -> Result<Option<bool>, RowProblem> {
+    pub(crate) fn bool(&mut self, name: &'static str) -> Result<Option<bool>, RowProblem> {
         match self.take(name) {
             None => Ok(None),
             Some(Value::Bool(value)) => Ok(Some(value)),

@@ -8,7 +8,7 @@ use aws_lc_rs::signature::{
     RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use domain::jose::Algorithm;
 use serde_json::{Value, json};
 
@@ -44,6 +44,16 @@ impl Signer {
             Algorithm::EdDsa => Pair::Edwards(Ed25519KeyPair::generate().expect("a key")),
         };
         Self { algorithm, kid: kid.to_owned(), pair }
+    }
+
+    /// An RSA key that is written down, in PEM (PKCS #8): for RS256, whose signatures hold no chance,
+    /// so that a token of the same text is the same token.
+    #[must_use]
+    pub fn of_pem(pem: &str, kid: &str) -> Self {
+        let base64: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let pair = RsaKeyPair::from_pkcs8(&STANDARD.decode(base64).expect("PEM")).expect("a key");
+        let pair = Pair::Rsa(Box::new(pair), &RSA_PKCS1_SHA256);
+        Self { algorithm: Algorithm::Rs256, kid: kid.to_owned(), pair }
     }
 
     /// What it signs with.

@@ -53,6 +53,10 @@ pub enum Call {
     Send,
     /// Reading the published keys.
     PublishedKeys,
+    /// Reading the row of a source.
+    Source,
+    /// Fetching a source's key set.
+    SourceKeys,
     /// Reading a page of the due-time index.
     Due,
     /// Marking a due item.
@@ -114,7 +118,7 @@ pub enum Service {
     KnownGood,
     /// The signing keys, and the key of the webhook secrets.
     Keys,
-    /// A customer's target.
+    /// A customer's target, or a source's host.
     Target,
 }
 
@@ -124,6 +128,7 @@ impl Call {
     pub const fn service(self) -> Service {
         match self {
             Self::Subscriptions
+            | Self::Source
             | Self::Disable
             | Self::NoteTrouble
             | Self::MarkVerified
@@ -157,7 +162,7 @@ impl Call {
             | Self::Seal
             | Self::PublishedKeys
             | Self::MakeSecret => Service::Keys,
-            Self::Post | Self::Challenge | Self::KeySet => Service::Target,
+            Self::Post | Self::Challenge | Self::KeySet | Self::SourceKeys => Service::Target,
         }
     }
 
@@ -199,6 +204,8 @@ impl Call {
             | Self::MarkSent
             | Self::Send
             | Self::PublishedKeys
+            | Self::Source
+            | Self::SourceKeys
             | Self::Due
             | Self::Mark
             | Self::DueBreakers

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::egress::GuardedUrl;
-use domain::enrich::NoKeySet;
-use domain::jose::{Compact, CompactJwe, EncryptionKey, EncryptionMaterial, KeySet};
+use domain::jose::{Compact, CompactJwe, EncryptionKey, EncryptionMaterial, KeySet, NoKeySet};
 use domain::sealing::{KeyUnusable, Ports};
 use domain::time::Deadline;
 use serde_json::{Value, json};
@@ -20,6 +19,12 @@ use crate::answers::seal;
 /// Key sets by their URLs. One that is not here cannot be had.
 #[derive(Default)]
 pub(super) struct ServedKeys(BTreeMap<String, Arc<KeySet>>);
+
+impl ServedKeys {
+    pub(super) fn of(&self, url: &str) -> Option<Arc<KeySet>> {
+        self.0.get(url).cloned()
+    }
+}
 
 impl World {
     /// Serves a key set of these keys behind a URL.
@@ -52,8 +57,8 @@ impl Ports for World {
         url: &GuardedUrl,
         _deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
-        let served =
-            self.call(Call::KeySet, |state| state.served_keys.0.get(url.url().as_str()).cloned());
-        served.await.ok().flatten().ok_or(NoKeySet)
+        let url = url.url().as_str();
+        let served = self.call(Call::KeySet, |state| state.served_keys.of(url)).await;
+        served.ok().flatten().ok_or(NoKeySet)
     }
 }

@@ -1,14 +1,14 @@
-//! What is remembered of one target's key set, and when that is no longer enough.
+//! What is remembered of one signer's key set, and when that is no longer enough.
 //!
 //! Pure: whoever keeps a memory brings the time and does the fetching, one fetch at a time. A
-//! target may change its keys without a failed login: an answer with a `kid` that is not known has
-//! the set fetched at once, whenever it was last read, but at most every 30 seconds: what is signed
-//! with another new key so soon after such a fetch does not verify until they are over.
+//! signer, a target or a third party's source, may change its keys without a failed login or a
+//! refused event: a token with a `kid` that is not known has the set fetched at once, whenever it
+//! was last read, but at most every 30 seconds: what is signed with another new key so soon after
+//! such a fetch does not verify until they are over.
 
 use std::sync::Arc;
 
-use super::WantedKey;
-use crate::jose::KeySet;
+use super::{Algorithm, KeySet};
 use crate::limits::{
     KEY_SET_FETCH_MS, KEY_SET_FIRST_RETRY_MS, KEY_SET_FRESH_MS, KEY_SET_PATIENCE_MS,
     KEY_SET_REFETCH_MS, KEY_SET_STALE_MS,
@@ -39,6 +39,20 @@ impl<'a> From<WantedKey<'a>> for Wanted<'a> {
     }
 }
 
+/// The key that a token says it is signed with.
+#[derive(Clone, Copy, Debug)]
+pub struct WantedKey<'a> {
+    /// Its `kid`, where the token names one.
+    pub kid: Option<&'a str>,
+    /// The registered algorithm.
+    pub algorithm: Algorithm,
+}
+
+/// A signer's key set could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the key set could not be had")]
+pub struct NoKeySet;
+
 /// A key set as last read, and what became of reading it since.
 #[derive(Default)]
 pub struct KeyMemory {
@@ -56,7 +70,7 @@ pub struct KeyMemory {
 /// failed to, is the last word on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetched {
-    /// Not since: the target may have another set by now.
+    /// Not since: the signer may have another set by now.
     Before,
     /// Since then.
     Since,

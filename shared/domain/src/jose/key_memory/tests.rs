@@ -4,7 +4,6 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::jose::Algorithm;
 
 const MINUTE_MS: u64 = 60_000;
 
