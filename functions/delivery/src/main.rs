@@ -3,6 +3,7 @@
 use adapters::panics::wordless;
 use adapters::ports::DeliveryPorts;
 use adapters::settings::{Environment, event_type_names, issuer, required, schedule};
+use adapters::targets::Targets;
 use domain::breaker::memory::Memory;
 use domain::delivery::Settings;
 use domain::egress::EgressPolicy;
@@ -19,7 +20,8 @@ async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let names = event_type_names(&Environment)?;
     let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
-    let ports = DeliveryPorts::new(&Environment, names.clone(), EGRESS, staleness_max_ms)?;
+    let targets = Targets::new(EGRESS)?;
+    let ports = DeliveryPorts::new(&Environment, names.clone(), targets, staleness_max_ms)?;
     let retries_queue = adapters::queue::name_of(&required(&Environment, "RETRIES_QUEUE_URL")?);
     let settings = Settings {
         issuer: issuer(&Environment)?,

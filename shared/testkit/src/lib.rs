@@ -8,7 +8,7 @@
 //! - [`crash`]: drops a future where it waits.
 //! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
-//! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
+//! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, breaks off, or never ends.
 //! - [`tls`]: TLS for such servers, by an authority that nobody else trusts.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.
 //! - [`simulation`]: the whole of it, going wrong by seed; [`checker`]: reads what that left behind.
