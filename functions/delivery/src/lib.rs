@@ -11,6 +11,7 @@ use domain::breaker::memory::Memory;
 use domain::delivery::{
     self, Disposition, Ended, Execution, Fate, Invocation, Ports, Queue, Report, Settings,
 };
+use domain::egress::Refused;
 use domain::time::invocation_deadline;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -128,6 +129,7 @@ fn log(report: &Report) {
         subscription_id,
         attempt,
         outcome,
+        refused,
         elapsed_ms,
         disposition,
         breaker,
@@ -159,6 +161,13 @@ fn log(report: &Report) {
         tracing::error!(
             scope = scope.key(), %subscription_id, %delivery_id, reason = ended.as_str(),
             failing_since_ms, "a subscription is disabled"
+        );
+    }
+    if let Some(Refused { rule, understood }) = refused {
+        let read_as = understood.as_ref().map(ToString::to_string);
+        tracing::warn!(
+            scope = scope.key(), %subscription_id, %delivery_id, %rule, read_as,
+            "a URL is refused: nothing was posted"
         );
     }
     let outcome = outcome.map(|outcome| outcome.to_string());

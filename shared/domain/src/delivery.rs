@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use crate::breaker::memory::Memory;
 use crate::breaker::{self, Change};
-use crate::egress::{EgressPolicy, GuardedUrl};
+use crate::egress::{EgressPolicy, GuardedUrl, Refused};
 use crate::enrich::last_known_good;
 use crate::event_type::{EventType, EventTypeNames};
 use crate::id::{DeliveryId, EventId, SubscriptionId};
@@ -299,6 +299,8 @@ pub struct Report {
     pub attempt: u32,
     /// What came of it, where one was made.
     pub outcome: Option<Outcome>,
+    /// Why its URL was refused, where it was.
+    pub refused: Option<Refused>,
     /// How long it took.
     pub elapsed_ms: u64,
     /// Where that leaves the delivery.

@@ -157,10 +157,14 @@ impl RawReceiver {
         self.address
     }
 
-    /// The URL of a path here.
+    /// The URL of a path here: with https where it is about handshakes.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        let scheme = match self.shared.script {
+            Script::Requests => "http",
+            Script::RequestsOverTls(_) | Script::FirstBytes => "https",
+        };
+        format!("{scheme}://{}{path}", self.address)
     }
 
     /// Does this about the requests to come, instead.

@@ -20,7 +20,7 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 28] = [
+const PRINTABLE: [(&str, &str); 29] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DeliveryId", "our ID"),
@@ -47,6 +47,7 @@ const PRINTABLE: [(&str, &str); 28] = [
     ("Standing", "our reason code"),
     ("TargetReport", "our outcome code"),
     ("Turn", "a decision's ID"),
+    ("Understood", "scheme and host of a URL"),
     ("UnreadableRow", "a sort key"),
     ("WantedKey", "a key's ID"),
 ];

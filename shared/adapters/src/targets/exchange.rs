@@ -11,7 +11,7 @@ use bytes::Bytes;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::limits::REPLY_BYTES_MAX;
 use domain::time::Timestamp;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -129,7 +129,9 @@ impl Answer {
             }
             body.extend_from_slice(&data);
         }
-        self.keep(clock::now());
+        if has_one_end(&self.head.headers) {
+            self.keep(clock::now());
+        }
         Ok(Some(body))
     }
 
@@ -148,6 +150,12 @@ impl Answer {
             }
         });
     }
+}
+
+/// Whether a reply says in one way only where it ends. Of one that says it in two nobody knows which
+/// of them the other end meant (RFC 9112 §6.3): nothing is asked after it.
+fn has_one_end(headers: &HeaderMap) -> bool {
+    !(headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH))
 }
 
 fn request(url: &GuardedUrl, message: Message) -> Result<Request<Full<Bytes>>, Failure> {

@@ -4,7 +4,7 @@ use super::gate::{self, Lesson, Look, Pass};
 use super::signing;
 use super::{Disposition, Ended, Execution, OurFault, Ports, Post, Report, Trouble};
 use crate::breaker::{BreakerKey, Change};
-use crate::egress::GuardedUrl;
+use crate::egress::{GuardedUrl, Refused};
 use crate::event::Event;
 use crate::id::DeliveryId;
 use crate::ledger::{Reason, State};
@@ -50,7 +50,9 @@ pub(super) async fn make(
         // Nothing was tried, so the breaker learns nothing; but nothing it holds can be posted.
         Err(refusal) => {
             let outcome = Outcome::UrlRefused(refusal);
-            return Ok(due.made(outcome, None, ports.now(), execution));
+            let mut made = due.made(outcome, None, ports.now(), execution);
+            made.report.refused = Some(Refused::new(refusal, &subscription.endpoint));
+            return Ok(made);
         }
     };
     let key = BreakerKey::new(&subscription.scope, &subscription.id);
@@ -91,6 +93,7 @@ impl Due<'_> {
             subscription_id: self.subscription.id.clone(),
             attempt,
             outcome: None,
+            refused: None,
             elapsed_ms: 0,
             disposition,
             breaker: None,

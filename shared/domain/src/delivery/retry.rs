@@ -122,6 +122,7 @@ async fn give_up(
         subscription_id: item.subscription_id.clone(),
         attempt: item.attempt,
         outcome: None,
+        refused: None,
         elapsed_ms: 0,
         disposition: Disposition::Dead(reason),
         breaker: None,
