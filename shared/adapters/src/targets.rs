@@ -12,8 +12,6 @@ mod kept;
 mod network;
 mod resolver;
 mod roots;
-#[cfg(test)]
-mod script;
 mod tap;
 
 use std::sync::Arc;
@@ -186,3 +184,6 @@ fn notification_headers(headers: &WebhookHeaders, notification: &Notification) -
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     RetryAfter::parse(headers.get(RETRY_AFTER)?.to_str().ok()?, clock::now())
 }
+
+#[cfg(test)]
+mod tests;

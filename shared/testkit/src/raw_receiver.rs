@@ -282,8 +282,9 @@ impl Shared {
             }
             Act::Drip(speech, drops, pause) => {
                 self.write(stream, &speech(body)).await?;
+                let mut pauses = tokio::time::interval(pause);
                 for drop in drops.iter().cycle() {
-                    tokio::time::sleep(pause).await;
+                    pauses.tick().await;
                     self.write(stream, &[*drop]).await?;
                 }
             }

@@ -7,7 +7,7 @@ use super::{sources, without_tests};
 const DEPLOYED: [&str; 3] = ["functions", "shared/domain/src", "shared/adapters/src"];
 
 /// The deployed sources without their tests and without their comments.
-fn code() -> Vec<(String, String)> {
+pub(crate) fn code() -> Vec<(String, String)> {
     let all = sources(&DEPLOYED)
         .into_iter()
         .filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("/tests/"));

@@ -3,6 +3,7 @@
 
 mod answers;
 mod asked_again;
+mod egress;
 mod last_known_good;
 mod login_target;
 mod outages;

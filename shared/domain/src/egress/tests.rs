@@ -1,3 +1,5 @@
+//! The catalogue of hostile URLs, row by row.
+
 use proptest::{prop_assert, prop_assert_eq, proptest};
 
 use super::*;

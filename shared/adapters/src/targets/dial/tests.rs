@@ -1,8 +1,10 @@
+//! Which addresses are tried, and when.
+
 use domain::egress::{EgressPolicy, GuardedUrl};
 use tokio::time::{Instant, timeout};
 
 use super::super::resolver::GuardedResolver;
-use super::super::script::{Place, Script, found};
+use super::super::tests::script::{Place, Script, found};
 use super::*;
 
 /// Where the script's name leads.

@@ -1,3 +1,5 @@
+//! Whole requests under the policy of production, in a network of a script.
+
 use domain::enrich::Connection::{Fresh, Kept};
 use domain::limits::REPLY_HEAD_BYTES_MAX;
 use domain::outcome::Outcome;
@@ -5,7 +7,7 @@ use testkit::raw_receiver::{Act, RawReceiver, bytes};
 use testkit::tls::Authority;
 
 use super::super::roots;
-use super::super::script::{Place, Script, found};
+use super::super::tests::script::{Place, Script, found};
 use super::*;
 
 const NAME: &str = "target.example";

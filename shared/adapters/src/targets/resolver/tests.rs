@@ -1,7 +1,9 @@
+//! What a look-up may come to, in a network of a script.
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::script::{Answer, Script, found, ip};
+use super::super::tests::script::{Answer, Script, found, ip};
 use super::*;
 
 fn guarded(url: &str) -> GuardedUrl {
