@@ -245,7 +245,7 @@ impl Shared {
         match &self.script {
             Script::Requests | Script::RequestsOverTls(_) => read_request(stream).await,
             Script::FirstBytes => {
-                let mut buffer = [0; 16 * 1024];
+                let mut buffer = vec![0; 16 * 1024];
                 let read = stream.read(&mut buffer).await.ok().filter(|read| *read > 0)?;
                 Some((String::from_utf8_lossy(&buffer[..read]).into_owned(), String::new()))
             }

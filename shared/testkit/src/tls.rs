@@ -73,7 +73,7 @@ impl Authority {
     /// A certificate of its own for a server with these names and addresses.
     #[must_use]
     pub fn identity(&self, names: &[&str]) -> Identity {
-        self.sign(params(names), &[])
+        self.sign(&params(names), &[])
     }
 
     /// The same, and it has expired.
@@ -82,16 +82,16 @@ impl Authority {
         let mut params = params(names);
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2020, 12, 31);
-        self.sign(params, &[])
+        self.sign(&params, &[])
     }
 
     /// The same as [`Self::identity`], followed by so many certificates that prove nothing.
     #[must_use]
     pub fn followed_by(&self, names: &[&str], certificates: usize) -> Identity {
-        self.sign(params(names), &vec![self.0.der().clone(); certificates])
+        self.sign(&params(names), &vec![self.0.der().clone(); certificates])
     }
 
-    fn sign(&self, params: CertificateParams, after: &[CertificateDer<'static>]) -> Identity {
+    fn sign(&self, params: &CertificateParams, after: &[CertificateDer<'static>]) -> Identity {
         let key = key();
         let certificate = params.signed_by(&key, &self.0).expect("an authority signs");
         Identity::of([&[certificate.der().clone()], after].concat(), &key)

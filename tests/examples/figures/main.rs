@@ -49,7 +49,7 @@ impl Figure {
         let name = arguments.next()?;
         let mut arguments: Vec<String> = arguments.collect();
         // The process that decides logins is told by the other where the target is.
-        let authority = arguments.pop_if(|last| last.ends_with(".der"));
+        let authority = arguments.pop_if(|last| last.contains("figures-authority"));
         let url = arguments.pop_if(|last| last.starts_with("https://"));
         let place =
             |(url, authority): (_, String)| enrich::Place { url, authority: authority.into() };

@@ -10,7 +10,7 @@ const RELAXING: [&str; 4] =
 
 /// The lines of an item, or of an attributed statement, in which a word stands, with the attributes
 /// above it: from the last empty line or end of an item.
-fn around<'a>(code: &'a str, at: usize) -> &'a str {
+fn around(code: &str, at: usize) -> &str {
     let ends = ["\n\n", "}\n", ";\n"];
     let begins = ends.iter().filter_map(|end| code[..at].rfind(end).map(|found| found + end.len()));
     &code[begins.max().unwrap_or(0)..at]

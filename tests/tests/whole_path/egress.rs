@@ -46,7 +46,7 @@ async fn a41_a42_no_attribute_of_a_row_adds_a_header_or_changes_one() {
     stack.put_row(row).await;
     assert_eq!(stack.post_json("/v1/events", &user_updated("e1")).await.status, 202);
     let requests = receiver.wait_for(1).await;
-    let mut names: Vec<_> = requests[0].headers.keys().map(|name| name.as_str()).collect();
+    let mut names: Vec<_> = requests[0].headers.keys().map(http::HeaderName::as_str).collect();
     names.sort_unstable();
     assert_eq!(
         names,

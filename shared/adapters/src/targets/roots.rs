@@ -41,7 +41,8 @@ mod tests {
     fn a27_no_cipher_or_signature_of_old_is_offered() {
         let config = tls(public()).expect("a configuration");
         let provider = config.crypto_provider();
-        let mut suites: Vec<_> = provider.cipher_suites.iter().map(|suite| suite.suite()).collect();
+        let mut suites: Vec<_> =
+            provider.cipher_suites.iter().map(rustls::SupportedCipherSuite::suite).collect();
         suites.sort_by_key(|suite| u16::from(*suite));
         assert_eq!(
             suites,

@@ -68,7 +68,7 @@ async fn a14_a_kept_connection_goes_to_the_address_that_was_judged_and_a_new_one
     let url = guarded("https://target.example/hook");
     // By its second request the name has moved.
     for _ in 0..2 {
-        let answer = client.send(&url, message(), Kept).await.ok().expect("an answer");
+        let answer = client.send(&url, message(), Kept).await.expect("an answer");
         assert!(answer.body().await.is_ok_and(|body| body.as_deref() == Some(b"{}")));
         settle(&client, &url).await;
     }
@@ -88,7 +88,7 @@ async fn a14_a_connection_is_kept_for_its_own_origin_alone() {
         Script::answering([found(&["8.8.8.8"])]).with("8.8.8.8", Place::Server(target.address()));
     let client = client(&script, &authority);
     for url in ["https://target.example/a", "https://other.example/a"] {
-        let answer = client.send(&guarded(url), message(), Kept).await.ok().expect("an answer");
+        let answer = client.send(&guarded(url), message(), Kept).await.expect("an answer");
         assert!(answer.body().await.is_ok());
     }
     assert_eq!(target.connections(), [0, 1]);
@@ -109,7 +109,7 @@ async fn a43_of_a_body_without_end_64_kib_are_read_and_of_a_head_32() {
     let client = client(&script, &authority);
     let url = guarded("https://target.example/hook");
 
-    let answer = client.send(&url, message(), Kept).await.ok().expect("a head");
+    let answer = client.send(&url, message(), Kept).await.expect("a head");
     let read = answer.connection.read.clone();
     assert!(answer.body().await.is_ok_and(|body| body.is_none()));
     // What is read ahead fits into the buffer of a head.

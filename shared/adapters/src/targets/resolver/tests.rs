@@ -1,5 +1,7 @@
 //! What a look-up may come to, in a network of a script.
 
+use std::net::Ipv4Addr;
+
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -93,7 +95,9 @@ async fn a15_a_look_up_that_says_nothing_has_failed_after_two_seconds() {
 
 #[tokio::test]
 async fn a15_a_name_with_more_addresses_than_any_honest_one_has_none() {
-    let many = |n: u32| Answer::Found((0..n).map(|n| IpAddr::from([8, 8, 4, n as u8])).collect());
+    let many = |n: u32| {
+        Answer::Found((0..n).map(|n| IpAddr::V4(Ipv4Addr::from_bits(0x0808_0400 + n))).collect())
+    };
     for (n, is_found) in [(0, false), (1, true), (64, true), (65, false), (500, false)] {
         let script = Script::answering([many(n)]);
         assert_eq!(find(&script, "https://target.example/").await.is_ok(), is_found, "{n}");
