@@ -11,6 +11,7 @@ use domain::delivery::{
     self, Disposition, Ended, Execution, Fate, Handshake, Invocation, Memory, Ports, Queue, Report,
     Settings,
 };
+use domain::egress::Refused;
 use domain::time::invocation_deadline;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
@@ -129,6 +130,7 @@ fn log(report: &Report) {
         attempt,
         outcome,
         handshake,
+        refused,
         elapsed_ms,
         disposition,
         breaker,
@@ -160,6 +162,13 @@ fn log(report: &Report) {
         tracing::error!(
             scope = scope.key(), %subscription_id, %delivery_id, reason = ended.as_str(),
             failing_since_ms, "a subscription is disabled"
+        );
+    }
+    if let Some(Refused { rule, understood }) = refused {
+        let read_as = understood.as_ref().map(ToString::to_string);
+        tracing::warn!(
+            scope = scope.key(), %subscription_id, %delivery_id, %rule, read_as,
+            "a URL is refused: nothing was posted"
         );
     }
     let outcome = outcome.map(|outcome| outcome.to_string());

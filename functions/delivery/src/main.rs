@@ -5,6 +5,7 @@ use adapters::ports::DeliveryPorts;
 use adapters::settings::{
     Environment, endpoint_verification, event_type_names, issuer, required, schedule,
 };
+use adapters::targets::Targets;
 use domain::delivery::{Memory, Settings};
 use domain::egress::EgressPolicy;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
@@ -20,7 +21,8 @@ async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let names = event_type_names(&Environment)?;
     let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
-    let ports = DeliveryPorts::new(&Environment, names.clone(), EGRESS, staleness_max_ms)?;
+    let targets = Targets::new(EGRESS)?;
+    let ports = DeliveryPorts::new(&Environment, names.clone(), targets, staleness_max_ms)?;
     let retries_queue = adapters::queue::name_of(&required(&Environment, "RETRIES_QUEUE_URL")?);
     let settings = Settings {
         issuer: issuer(&Environment)?,

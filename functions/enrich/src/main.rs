@@ -5,6 +5,7 @@ use adapters::ports::EnrichPorts;
 use adapters::settings::{
     Environment, endpoint_verification, enrich_budget_ms, event_type_names, issuer,
 };
+use adapters::targets::Targets;
 use domain::egress::EgressPolicy;
 use domain::enrich::{Memory, Settings};
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
@@ -20,7 +21,8 @@ async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let names = event_type_names(&Environment)?;
     let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
-    let ports = EnrichPorts::new(&Environment, names.clone(), EGRESS, staleness_max_ms)?;
+    let targets = Targets::new(EGRESS)?;
+    let ports = EnrichPorts::new(&Environment, names.clone(), targets, staleness_max_ms)?;
     let settings = Settings {
         issuer: issuer(&Environment)?,
         names,

@@ -3,6 +3,7 @@
 use adapters::panics::wordless;
 use adapters::ports::IngestPorts;
 use adapters::settings::{Environment, event_type_names};
+use adapters::targets::Targets;
 use domain::egress::EgressPolicy;
 use domain::ingest::Settings;
 use domain::limits::SUBSCRIPTIONS_STALENESS_MAX_MS;
@@ -17,7 +18,8 @@ const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
 async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let settings = Settings { names: event_type_names(&Environment)?, egress: EGRESS };
-    let ports = IngestPorts::new(&Environment, EGRESS, SUBSCRIPTIONS_STALENESS_MAX_MS)?;
+    let targets = Targets::new(EGRESS)?;
+    let ports = IngestPorts::new(&Environment, targets, SUBSCRIPTIONS_STALENESS_MAX_MS)?;
     let handler = |event: LambdaEvent<_>| wordless(ingest::handle(event, &settings, &ports));
     lambda_runtime::run(service_fn(handler)).await
 }

@@ -1,15 +1,18 @@
 //! The way to targets: HTTP/1.1 through the egress guard, with one deadline over all.
 //!
-//! No redirects, no proxy from the environment, no retries, TLS 1.2 or later with the public roots of
-//! the system. Replies are read up to 64 KiB and never decompressed: we ask for no encoding and undo
-//! none. Informational answers are skipped; heads are bounded.
+//! No redirects, no proxy, no retries, TLS 1.2 or later with public roots that are compiled in; nothing
+//! here reads the environment. Replies are read up to 64 KiB and never decompressed: we ask for no
+//! encoding and undo none. Informational answers are skipped; heads are bounded.
 
 mod connection;
+mod dial;
 mod exchange;
 mod failure;
 mod handshake;
 mod kept;
+mod network;
 mod resolver;
+mod roots;
 mod tap;
 
 use std::sync::Arc;
@@ -29,6 +32,7 @@ use crate::clock::{self, within};
 pub use connection::NoClient;
 use exchange::{Answer, Client, Message};
 use failure::{Failure, Progress};
+use network::System;
 
 /// How long a delivered notification waits for the rest of a small reply, so that the connection
 /// can be kept. The verdict is known by then.
@@ -39,7 +43,7 @@ const AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
 /// The HTTP client for targets.
 #[derive(Clone)]
 pub struct Targets {
-    client: Arc<Client>,
+    client: Arc<Client<System>>,
 }
 
 /// A document as it was served. No `Debug`: nobody knows what is in it.
@@ -59,7 +63,16 @@ pub struct NotFetched;
 impl Targets {
     /// A client that reaches what the policy lets it reach.
     pub fn new(policy: EgressPolicy) -> Result<Self, NoClient> {
-        Ok(Self { client: Arc::new(Client::new(policy)?) })
+        Ok(Self { client: Arc::new(Client::new(policy, System, roots::public())?) })
+    }
+
+    /// As [`Self::new`], but a target is believed by the word of this authority alone, whose
+    /// certificate is given in DER. For tests and the laptop; a release of a function has no such
+    /// feature.
+    #[cfg(feature = "loopback-targets")]
+    pub fn believing(policy: EgressPolicy, authority: &[u8]) -> Result<Self, NoClient> {
+        let roots = roots::only(authority)?;
+        Ok(Self { client: Arc::new(Client::new(policy, System, roots)?) })
     }
 
     /// Posts a notification and says what came of it, at its deadline at the latest.
@@ -172,3 +185,6 @@ fn notification_headers(headers: &WebhookHeaders, notification: &Notification) -
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     RetryAfter::parse(headers.get(RETRY_AFTER)?.to_str().ok()?, clock::now())
 }
+
+#[cfg(test)]
+mod tests;

@@ -226,8 +226,26 @@ pub const REPLY_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a connection to a target is kept without use. Most servers and load balancers keep it
 /// for longer.
 pub const KEPT_IDLE_MAX_MS: u64 = 20_000;
+/// How long a connection to a target is kept at all, however busy it is: by then its name is looked
+/// up and judged again. As long as a name that is to move is usually told to be remembered.
+pub const KEPT_AGE_MAX_MS: u64 = 60_000;
 /// Connections to targets that are kept at once.
 pub const KEPT_CONNECTIONS_MAX: usize = 512;
+
+/// The look-up of a target's name, waiting for its turn included, in milliseconds. What takes longer
+/// has failed.
+pub const LOOK_UP_MAX_MS: u64 = 2_000;
+/// Addresses of one name: more than any honest name has.
+pub const LOOK_UP_ADDRESSES_MAX: usize = 64;
+/// Look-ups at once. Each holds a thread until the system gives up, which may be long after we have;
+/// a quarter of the threads that tokio has for such work.
+pub const LOOK_UPS_AT_ONCE_MAX: usize = 128;
+
+/// How long an address may leave a connection unanswered before the next one is tried as well
+/// (RFC 8305 §8 recommends 250 ms).
+pub const DIAL_STAGGER_MS: u64 = 250;
+/// Addresses of a name that are tried for one connection: with the stagger, two seconds' worth.
+pub const DIAL_ADDRESSES_MAX: usize = 8;
 
 /// A target's key set: bytes and keys.
 pub const KEY_SET_BYTES_MAX: usize = 64 * 1024;
@@ -366,6 +384,8 @@ const _: () = assert!(SET_BYTES_MAX / 4 * 3 * 2 < EVENT_BYTES_MAX, "base64url, t
 const _: () = assert!(SET_KEYS_MS >= KEY_SET_FETCH_MS, "a first event has time for a whole fetch");
 const _: () = assert!(EVENT_BYTES_MAX + 100_000 < 400_000, "a ledger item holds a whole event");
 const _: () = assert!(MESSAGE_PACK_BYTES_MAX < MESSAGE_BYTES_MAX);
+const _: () = assert!(DIAL_ADDRESSES_MAX <= LOOK_UP_ADDRESSES_MAX);
+const _: () = assert!(KEPT_IDLE_MAX_MS < KEPT_AGE_MAX_MS);
 const _: () = assert!(ATTEMPT_TIMEOUT_MAX_MS as u64 + DELIVERY_RESERVE_MS < 30_000);
 const _: () = assert!(LEASE_MS > 30_000 && LEASE_MS < 180_000);
 const _: () = assert!(ENRICH_BUDGET_DEFAULT_MS < ENRICH_BUDGET_MAX_MS);

@@ -9,7 +9,7 @@
 //! - [`crash`]: drops a future where it waits.
 //! - [`canary`]: words that must be found nowhere, and how they are looked for.
 //! - [`receiver`]: a real HTTP server on loopback that answers by script.
-//! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, and breaks off.
+//! - [`raw_receiver`]: one at the level of TCP, which hangs up, is silent, breaks off, or never ends.
 //! - [`recipient`]: a target that opens what is encrypted to it.
 //! - [`tls`]: TLS for such servers, by an authority that nobody else trusts.
 //! - [`contract`]: the tables' promises, written once, for the world and for the real ones.

@@ -3,8 +3,8 @@
 //! Two processes. One is the target: real TLS on loopback, with a certificate of an authority that
 //! exists for this run. The other decides the logins: the enrich function's own handler with its own
 //! ports, on the local stack's AWS endpoint, with subscriptions that are remembered for as long as
-//! the deployed function remembers them. It is this program once more, and trusts that authority
-//! because `SSL_CERT_FILE` names it: no setting of ours could make it.
+//! the deployed function remembers them. It is this program once more, and believes that authority
+//! because it is built to take one as an argument: no setting could make it.
 
 mod brown_out;
 mod logins;
@@ -44,7 +44,15 @@ pub(crate) struct Plan {
     /// How long logins are measured, or how long the target is slow.
     pub(crate) seconds: u32,
     /// Where the target is; `None` in the process that is yet to start it.
-    pub(crate) target: Option<String>,
+    pub(crate) target: Option<Place>,
+}
+
+/// Where the target is, and who says that it is the target.
+#[derive(Clone)]
+pub(crate) struct Place {
+    pub(crate) url: String,
+    /// The file with the authority's certificate, in DER.
+    pub(crate) authority: PathBuf,
 }
 
 impl Plan {
@@ -58,8 +66,8 @@ impl Plan {
 pub(crate) async fn run(plan: Plan) -> Result<ExitCode, Failure> {
     match (&plan.target, plan.figure) {
         (None, _) => return be_the_target().await,
-        (Some(target), Figure::OwnTime) => own_time::run(&plan, target).await?,
-        (Some(target), Figure::BrownOut) => brown_out::run(&plan, target).await?,
+        (Some(place), Figure::OwnTime) => own_time::run(&plan, place).await?,
+        (Some(place), Figure::BrownOut) => brown_out::run(&plan, place).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -72,8 +80,7 @@ async fn be_the_target() -> Result<ExitCode, Failure> {
     let mut deciding = Command::new(std::env::current_exe()?)
         .args(std::env::args().skip(1))
         .arg(target.url())
-        .env("SSL_CERT_FILE", &trusted.0)
-        .env_remove("SSL_CERT_DIR")
+        .arg(&trusted.0)
         .spawn()?;
     let status = tokio::task::spawn_blocking(move || deciding.wait()).await??;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -84,9 +91,9 @@ struct Trusted(PathBuf);
 
 impl Trusted {
     fn write(authority: &Authority) -> Result<Self, Failure> {
-        let name = format!("figures-authority-{}.pem", std::process::id());
+        let name = format!("figures-authority-{}.der", std::process::id());
         let file = Self(std::env::temp_dir().join(name));
-        std::fs::write(&file.0, authority.pem())?;
+        std::fs::write(&file.0, authority.der())?;
         Ok(file)
     }
 }

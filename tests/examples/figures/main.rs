@@ -49,7 +49,11 @@ impl Figure {
         let name = arguments.next()?;
         let mut arguments: Vec<String> = arguments.collect();
         // The process that decides logins is told by the other where the target is.
-        let target = arguments.pop_if(|last| last.starts_with("https://"));
+        let authority = arguments.pop_if(|last| last.contains("figures-authority"));
+        let url = arguments.pop_if(|last| last.starts_with("https://"));
+        let place =
+            |(url, authority): (_, String)| enrich::Place { url, authority: authority.into() };
+        let target = url.zip(authority).map(place);
         let numbers: Vec<usize> =
             arguments.iter().map(|argument| argument.parse().ok()).collect::<Option<_>>()?;
         let number = |index, otherwise| numbers.get(index).copied().unwrap_or(otherwise);

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use adapters::ports::{DeliveryPorts, SweepPorts};
+use adapters::targets::Targets;
 use domain::delivery::{Invocation, Ports, Queue};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
@@ -124,8 +125,8 @@ pub(crate) async fn at_the_endpoint(items: usize) -> Result<(), Failure> {
 }
 
 async fn write(items: usize, environment: &BTreeMap<String, String>) -> Result<(), Failure> {
-    let policy = EgressPolicy::production();
-    let ledger = DeliveryPorts::new(environment, EventTypeNames::default(), policy, 0)?;
+    let targets = Targets::new(EgressPolicy::production())?;
+    let ledger = DeliveryPorts::new(environment, EventTypeNames::default(), targets, 0)?;
     // Longer than a queue can delay: the sweeper is the one to wake it.
     let wait_ms = u64::from(QUEUE_DELAY_MAX_S) * 1_000 + 1;
     let written_at = ledger.now().minus_ms(wait_ms + MINUTE_MS);

@@ -22,7 +22,7 @@ use testkit::canary::sightings;
 use watch::Watch;
 
 /// What our lines must say for the stories to have been told at all.
-const TOLD: [&str; 18] = [
+const TOLD: [&str; 19] = [
     "a batch could not be sent to the queue",
     "a delivery is a dead letter",
     "a ledger item cannot be read and becomes a dead letter",
@@ -37,6 +37,7 @@ const TOLD: [&str; 18] = [
     "a source's token is refused",
     "a subscription is disabled",
     "a subscription row cannot be read and is skipped",
+    "a URL is refused: nothing was posted",
     "a target's key set is refused",
     "an attempt was made",
     "an unreadable record lies on the dead-letter queue",

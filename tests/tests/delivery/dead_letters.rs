@@ -44,21 +44,27 @@ async fn a_verdict_on_a_later_attempt_is_a_dead_letter_too() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_refused_is_a_dead_letter_without_a_single_post() {
-    for (endpoint, reason) in [
-        ("not a url", "endpoint_invalid"),
-        ("https://a\\b.example.com/", "endpoint_invalid"),
-        ("https://169.254.169.254/latest/meta-data/", "egress_blocked"),
-        ("https://localhost/hook", "egress_blocked"),
-        ("http://target.example.com/hook", "egress_blocked"),
-        ("https://target.example.com:8443/hook", "egress_blocked"),
+async fn a01_an_endpoint_that_is_refused_is_a_dead_letter_without_a_single_post() {
+    for (endpoint, reason, read_as) in [
+        ("not a url", "endpoint_invalid", None),
+        ("https://a\\b.example.com/", "endpoint_invalid", Some("https://a")),
+        ("https://169.254.169.254/latest/", "egress_blocked", Some("https://169.254.169.254")),
+        ("https://[fd00:ec2::254]/latest/", "egress_blocked", Some("https://[fd00:ec2::254]")),
+        ("https://localhost/hook", "egress_blocked", Some("https://localhost")),
+        ("https://0x7f.1/hook", "egress_blocked", Some("https://127.0.0.1")),
+        ("http://target.example.com/", "egress_blocked", Some("http://target.example.com")),
+        ("https://h.example.com:8443/?t", "egress_blocked", Some("https://h.example.com:8443")),
     ] {
         let world = world_with([]);
         world.subscribe("s1", endpoint);
         world.subscribe("s2", NEIGHBOUR);
-        settled(&world, Queue::Events).await;
+        let reports = settled(&world, Queue::Events).await;
         assert_given_up(&world, reason);
         assert_eq!(world.posts().len(), 1, "{endpoint}: only the neighbour's");
+        let refused: Vec<_> = reports.into_iter().filter_map(|report| report.refused).collect();
+        assert_eq!(refused.len(), 1, "{endpoint}: whoever reads the log is told why");
+        let told = refused[0].understood.as_ref().map(ToString::to_string);
+        assert_eq!(told.as_deref(), read_as, "{endpoint}");
         assert_eq!(attempts(&world, NEIGHBOUR), [1]);
     }
 }

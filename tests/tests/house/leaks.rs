@@ -7,7 +7,7 @@ use super::{sources, without_tests};
 const DEPLOYED: [&str; 3] = ["functions", "shared/domain/src", "shared/adapters/src"];
 
 /// The deployed sources without their tests and without their comments.
-fn code() -> Vec<(String, String)> {
+pub(crate) fn code() -> Vec<(String, String)> {
     let all = sources(&DEPLOYED)
         .into_iter()
         .filter(|(name, _)| !name.ends_with("tests.rs") && !name.contains("/tests/"));
@@ -20,7 +20,7 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 30] = [
+const PRINTABLE: [(&str, &str); 31] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DefinitionProblem", "names in its author's own file"),
@@ -49,6 +49,7 @@ const PRINTABLE: [(&str, &str); 30] = [
     ("Standing", "our reason code"),
     ("TargetReport", "our outcome code"),
     ("Turn", "a decision's ID"),
+    ("Understood", "scheme and host of a URL"),
     ("UnreadableRow", "a sort key"),
     ("WantedKey", "a key's ID"),
 ];

@@ -1,6 +1,7 @@
 //! The rules of the house, as far as a test can check them.
 
 mod absences;
+mod guard;
 mod leaks;
 mod supply;
 mod template;

@@ -5,6 +5,7 @@ use std::sync::Mutex;
 
 use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, SweepPorts};
 use adapters::settings::{self, Strings};
+use adapters::targets::Targets;
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use local::template::{Account, Settings, Stack};
@@ -261,14 +262,15 @@ impl Strings for Asked<'_> {
 /// What a function's `main` reads, by doing what it does.
 fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<String> {
     let strings = Asked { set: environment, asked: Mutex::default() };
-    let (names, policy) = (EventTypeNames::default(), EgressPolicy::production());
+    let names = EventTypeNames::default();
+    let targets = Targets::new(EgressPolicy::production()).expect("a client");
     adapters::log::level(&strings).expect("a level");
     match function {
         "IngestFunction" => {
-            IngestPorts::new(&strings, policy, 0).expect("ports");
+            IngestPorts::new(&strings, targets, 0).expect("ports");
         }
         "DeliveryFunction" => {
-            DeliveryPorts::new(&strings, names, policy, 0).expect("ports");
+            DeliveryPorts::new(&strings, names, targets, 0).expect("ports");
             settings::issuer(&strings).expect("an issuer");
             settings::schedule(&strings).expect("a schedule");
             settings::endpoint_verification(&strings).expect("one of the two");
@@ -279,7 +281,7 @@ fn read_by(function: &str, environment: &BTreeMap<String, String>) -> BTreeSet<S
         }
         other => {
             assert_eq!(other, "EnrichFunction", "a function that this test does not know");
-            EnrichPorts::new(&strings, names, policy, 0).expect("ports");
+            EnrichPorts::new(&strings, names, targets, 0).expect("ports");
             settings::issuer(&strings).expect("an issuer");
             settings::enrich_budget_ms(&strings).expect("a budget");
             settings::endpoint_verification(&strings).expect("one of the two");

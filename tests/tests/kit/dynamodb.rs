@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits};
 use adapters::ports::{DeliveryPorts, RedrivePorts, SweepPorts};
+use adapters::targets::Targets;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::breaker::{Breaker, BreakerWrite, Ports as _};
 use domain::delivery::{Invocation, Ports, Recorded};
@@ -32,7 +33,7 @@ impl RealLedger {
         let ports = DeliveryPorts::new(
             &environment,
             EventTypeNames::default(),
-            EgressPolicy::production(),
+            Targets::new(EgressPolicy::production()).expect("a client"),
             0,
         );
         let ports = ports.expect("complete settings");

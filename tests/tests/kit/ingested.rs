@@ -6,6 +6,7 @@ use std::future::ready;
 
 use adapters::clock;
 use adapters::ports::IngestPorts;
+use adapters::targets::Targets;
 use domain::egress::EgressPolicy;
 use domain::ingest::{Begun, GivenBy, Idempotency, Ports, Posting};
 use domain::time::Deadline;
@@ -51,7 +52,8 @@ fn environment(local: &Local, aws_url: &str) -> BTreeMap<String, String> {
 }
 
 fn ports_in(environment: &BTreeMap<String, String>) -> IngestPorts {
-    IngestPorts::new(environment, EgressPolicy::production(), 0).expect("complete settings")
+    let targets = Targets::new(EgressPolicy::production()).expect("a client");
+    IngestPorts::new(environment, targets, 0).expect("complete settings")
 }
 
 impl Subject for RealTable {

@@ -60,6 +60,7 @@ async fn a52_no_setting_makes_a_function_print_what_may_not_leak() {
     aws.provision(&stack).await.expect("the template's resources");
     let receiver = subscribe(&aws).await;
     let log = File::create(LOG).expect("a file for the logs");
+    let loud = LOUD.map(|(name, value)| (name, value.to_owned()));
     for (name, path, payloads) in [
         (Name::Ingest, env!("CARGO_BIN_EXE_ingest-process"), postings()),
         (Name::Delivery, env!("CARGO_BIN_EXE_delivery-process"), batches()),
@@ -68,7 +69,7 @@ async fn a52_no_setting_makes_a_function_print_what_may_not_leak() {
     ] {
         let program = Program::new(name, path, &stack, &aws);
         let odd = [json!(PAYLOAD), json!({"Records": PAYLOAD, "requestContext": PAYLOAD})];
-        run(&program, payloads.into_iter().chain(odd).collect(), &log).await;
+        run(&program, payloads.into_iter().chain(odd).collect(), &loud, &log).await;
     }
     assert_eq!(receiver.requests().len(), 2, "one notification and one login were sent");
 
@@ -146,13 +147,18 @@ fn logins() -> Vec<Value> {
     vec![login, json!({"clientId": [DATUM], "sub": DATUM})]
 }
 
-/// Starts the process at its loudest and has it work these payloads, one after the other.
-async fn run(program: &Program, payloads: Vec<Value>, log: &File) {
+/// Starts the process with these variables, too, and has it work these payloads, one after the other.
+pub(crate) async fn run(
+    program: &Program,
+    payloads: Vec<Value>,
+    variables: &[(&str, String)],
+    log: &File,
+) {
     let api = RuntimeApi::start(program.arn.clone()).await;
     let mut child = Command::new(program.path)
         .env_clear()
         .envs(&program.environment)
-        .envs(LOUD)
+        .envs(variables.iter().map(|(name, value)| (name, value)))
         .env("AWS_LAMBDA_RUNTIME_API", api.address())
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))

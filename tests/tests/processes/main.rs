@@ -35,6 +35,7 @@
 
 mod canary;
 mod clock;
+mod environment;
 mod explain;
 mod functions;
 mod ledger;

@@ -5,6 +5,7 @@ mod akamai;
 mod akamai_attacks;
 mod answers;
 mod asked_again;
+mod egress;
 mod encrypted;
 mod handshakes;
 mod last_known_good;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use adapters::ports::{DeliveryPorts, EnrichPorts, IngestPorts, StartError, SweepPorts};
 use adapters::queue;
 use adapters::settings::{self, SettingsError};
+use adapters::targets::Targets;
 use domain::delivery::Memory;
 use domain::egress::EgressPolicy;
 use domain::retry::Schedule;
@@ -115,12 +116,13 @@ impl Functions {
         let (enrich, enrich_ms) = declared(stack, Name::Enrich, aws)?;
         let (sweeper, sweeper_ms) = declared(stack, Name::Sweeper, aws)?;
         let names = settings::event_type_names(&ingest)?;
+        let targets = || Targets::new(EGRESS).map_err(StartError::from);
         let delivery_ports =
-            DeliveryPorts::new(&delivery, names.clone(), EGRESS, STALENESS_MAX_MS)?;
-        let enrich_ports = EnrichPorts::new(&enrich, names.clone(), EGRESS, STALENESS_MAX_MS)?;
+            DeliveryPorts::new(&delivery, names.clone(), targets()?, STALENESS_MAX_MS)?;
+        let enrich_ports = EnrichPorts::new(&enrich, names.clone(), targets()?, STALENESS_MAX_MS)?;
         Ok(Self {
             clock: Arc::clone(clock),
-            ingest: (IngestPorts::new(&ingest, EGRESS, STALENESS_MAX_MS)?, ingest_ms),
+            ingest: (IngestPorts::new(&ingest, targets()?, STALENESS_MAX_MS)?, ingest_ms),
             ingest_settings: domain::ingest::Settings { names: names.clone(), egress: EGRESS },
             delivery: (delivery_ports, delivery_ms),
             delivery_settings: domain::delivery::Settings {

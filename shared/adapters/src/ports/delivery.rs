@@ -6,7 +6,6 @@ use domain::breaker;
 use domain::delivery::{
     Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
 };
-use domain::egress::EgressPolicy;
 use domain::enrich::last_known_good;
 use domain::event_type::EventTypeNames;
 use domain::id::SubscriptionId;
@@ -59,13 +58,13 @@ pub struct DeliveryPorts {
 impl DeliveryPorts {
     /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `KNOWN_GOOD_TABLE`, `EVENTS_QUEUE_URL`,
     /// `RETRIES_QUEUE_URL`, `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`,
-    /// `SIGNING_KEYS_SECRET_ID`, `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables. Subscriptions are
-    /// at most `staleness_max_ms` old. Without `KNOWN_GOOD_TABLE` nobody's end of access is marked,
+    /// `SIGNING_KEYS_SECRET_ID`, `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables, and with the way to
+    /// the targets, of which no variable decides anything. Subscriptions are at most `staleness_max_ms` old. Without `KNOWN_GOOD_TABLE` nobody's end of access is marked,
     /// and without `WEBHOOK_SECRETS_KEY_ID` webhook secrets cannot be opened.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
-        policy: EgressPolicy,
+        targets: Targets,
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::DELIVERY)?;
@@ -80,7 +79,6 @@ impl DeliveryPorts {
             names,
             staleness_max_ms,
         ));
-        let targets = Targets::new(policy)?;
         Ok(Self {
             subscriptions: Arc::clone(&subscriptions),
             ledger: Ledger::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),

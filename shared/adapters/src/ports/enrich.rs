@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::egress::{EgressPolicy, GuardedUrl};
+use domain::egress::GuardedUrl;
 use domain::enrich::{
     NoSigningKey, NoSubscriptions, NotOpened, Ports, Question, Reply, Silence, last_known_good,
     once,
@@ -41,18 +41,17 @@ pub struct EnrichPorts {
 
 impl EnrichPorts {
     /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID` and
-    /// AWS's own variables. Subscriptions are at most `staleness_max_ms` old. Without
+    /// AWS's own variables, and with the way to the targets. Subscriptions are at most `staleness_max_ms` old. Without
     /// `KNOWN_GOOD_TABLE` nothing is remembered of users.
     pub fn new(
         strings: &impl Strings,
         names: EventTypeNames,
-        policy: EgressPolicy,
+        targets: Targets,
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
         let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let targets = Targets::new(policy)?;
         let subscriptions = Arc::new(SubscriptionTable::new(
             dynamodb.clone(),
             required(strings, "SUBSCRIPTIONS_TABLE")?,

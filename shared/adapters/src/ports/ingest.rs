@@ -1,8 +1,8 @@
 //! What ingest is given.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use domain::egress::{EgressPolicy, GuardedUrl};
+use domain::egress::GuardedUrl;
 use domain::id::CaptureApplicationId;
 use domain::ingest::{Begun, Idempotency, Outgoing, Ports, Posting, listener};
 use domain::jose::{KeySet, NoKeySet, WantedKey};
@@ -28,8 +28,7 @@ pub struct IngestPorts {
     keys: KeyStore,
     ingested: Option<IngestedTable>,
     sources: SourceTable,
-    policy: EgressPolicy,
-    key_sets: OnceLock<KeySets>,
+    key_sets: KeySets,
 }
 
 impl IngestPorts {
@@ -38,7 +37,7 @@ impl IngestPorts {
     /// idempotency is off.
     pub fn new(
         strings: &impl Strings,
-        policy: EgressPolicy,
+        targets: Targets,
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::INGEST)?;
@@ -54,24 +53,8 @@ impl IngestPorts {
             keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
             ingested,
             sources,
-            policy,
-            key_sets: OnceLock::new(),
+            key_sets: KeySets::new(targets),
         })
-    }
-}
-
-impl IngestPorts {
-    /// Made at the first need: its client reads the whole root store, which a cold start that takes
-    /// in nothing but events of the platform should not have to wait for.
-    fn key_sets(&self) -> Result<&KeySets, NoKeySet> {
-        if let Some(key_sets) = self.key_sets.get() {
-            return Ok(key_sets);
-        }
-        let targets = Targets::new(self.policy).map_err(|error| {
-            tracing::error!(%error, "no key set can be fetched");
-            NoKeySet
-        })?;
-        Ok(self.key_sets.get_or_init(|| KeySets::new(targets)))
     }
 }
 
@@ -131,6 +114,6 @@ impl listener::Ports for IngestPorts {
         wanted: WantedKey<'_>,
         deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
-        self.key_sets()?.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
+        self.key_sets.of(url, wanted, deadline).await.map_err(|_| NoKeySet)
     }
 }

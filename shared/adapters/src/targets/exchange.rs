@@ -11,19 +11,21 @@ use bytes::Bytes;
 use domain::egress::{EgressPolicy, GuardedUrl};
 use domain::limits::REPLY_BYTES_MAX;
 use domain::time::Timestamp;
-use http::header::HOST;
+use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, response};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
+use rustls::RootCertStore;
 
 use super::connection::{Connection, Connector, NoClient, origin};
 use super::failure::{Failure, Progress};
 use super::kept::Kept;
+use super::network::Network;
 use crate::clock;
 
 /// The HTTP/1.1 client.
-pub(super) struct Client {
-    connector: Connector,
+pub(super) struct Client<N> {
+    connector: Connector<N>,
     kept: Arc<Kept<Connection>>,
 }
 
@@ -43,9 +45,13 @@ pub(super) struct Message {
     pub(super) body: Bytes,
 }
 
-impl Client {
-    pub(super) fn new(policy: EgressPolicy) -> Result<Self, NoClient> {
-        Ok(Self { connector: Connector::new(policy)?, kept: Arc::default() })
+impl<N: Network> Client<N> {
+    pub(super) fn new(
+        policy: EgressPolicy,
+        network: N,
+        roots: RootCertStore,
+    ) -> Result<Self, NoClient> {
+        Ok(Self { connector: Connector::new(policy, network, roots)?, kept: Arc::default() })
     }
 
     /// Sends a message on a kept connection, where there is one, or on a new one, and reads the head
@@ -123,24 +129,33 @@ impl Answer {
             }
             body.extend_from_slice(&data);
         }
-        self.keep(clock::now());
+        if has_one_end(&self.head.headers) {
+            self.keep(clock::now());
+        }
         Ok(Some(body))
     }
 
     fn keep(self, since: Timestamp) {
         let Self { mut connection, origin, kept, .. } = self;
+        let opened_at = connection.opened_at;
         if connection.sender.is_ready() {
-            kept.put(&origin, connection, since);
+            kept.put(&origin, connection, opened_at, since);
             return;
         }
         // Its task has still to see that the body has been read, or has seen that it is closed.
         tokio::spawn(async move {
             let ready = tokio::time::timeout(SETTLING, connection.sender.ready()).await;
             if let Ok(Ok(())) = ready {
-                kept.put(&origin, connection, since);
+                kept.put(&origin, connection, opened_at, since);
             }
         });
     }
+}
+
+/// Whether a reply says in one way only where it ends. Of one that says it in two nobody knows which
+/// of them the other end meant (RFC 9112 §6.3): nothing is asked after it.
+fn has_one_end(headers: &HeaderMap) -> bool {
+    !(headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH))
 }
 
 fn request(url: &GuardedUrl, message: Message) -> Result<Request<Full<Bytes>>, Failure> {
@@ -156,3 +171,6 @@ fn request(url: &GuardedUrl, message: Message) -> Result<Request<Full<Bytes>>, F
     request.headers_mut().insert(HOST, host);
     Ok(request)
 }
+
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,9 @@ impl Failure {
         let cause = std::iter::successors(Some(error), |error| cause_of(*error)).find_map(of_cause);
         match cause {
             None => Self { outcome: Outcome::ConnectionFailed, progress },
-            Some(Cause::NoWay(outcome)) => Self { outcome, progress: Progress::NoWay },
+            Some(Cause::TlsFailed) => {
+                Self { outcome: Outcome::TlsFailed, progress: Progress::NoWay }
+            }
             Some(Cause::Nonsense) => Self { outcome: Outcome::ProtocolViolated, progress },
         }
     }
@@ -48,9 +50,19 @@ impl Failure {
     }
 }
 
+impl From<LookUpFailure> for Failure {
+    fn from(failure: LookUpFailure) -> Self {
+        let outcome = match failure {
+            LookUpFailure::NotFound => Outcome::ConnectionFailed,
+            LookUpFailure::Refused(_) => Outcome::AddressRefused,
+        };
+        Self { outcome, progress: Progress::NoWay }
+    }
+}
+
 /// What an error comes down to, where it is more than a connection that failed.
 enum Cause {
-    NoWay(Outcome),
+    TlsFailed,
     Nonsense,
 }
 
@@ -63,14 +75,8 @@ fn cause_of<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'st
 }
 
 fn of_cause(error: &(dyn Error + 'static)) -> Option<Cause> {
-    if let Some(failure) = error.downcast_ref::<LookUpFailure>() {
-        return Some(Cause::NoWay(match failure {
-            LookUpFailure::NotFound => Outcome::ConnectionFailed,
-            LookUpFailure::Refused(_) => Outcome::AddressRefused,
-        }));
-    }
     if error.is::<rustls::Error>() {
-        return Some(Cause::NoWay(Outcome::TlsFailed));
+        return Some(Cause::TlsFailed);
     }
     error.downcast_ref::<hyper::Error>().filter(|error| error.is_parse()).map(|_| Cause::Nonsense)
 }

@@ -6,20 +6,30 @@
 //! wall clock, which no freeze stops, when it is wanted and not by a timer; a timer sleeps as
 //! long as its process does. One that looks young and is dead all the same shows it by its
 //! first request: see [`super::failure::Progress`].
+//!
+//! A kept connection goes to an address that was judged when it was opened, and to no other: using it
+//! again reaches nothing new, wherever its name leads by now. A minute after it was opened it is used
+//! no more, so that a name that has moved is looked up, and judged, again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::limits::{KEPT_CONNECTIONS_MAX, KEPT_IDLE_MAX_MS};
+use domain::limits::{KEPT_AGE_MAX_MS, KEPT_CONNECTIONS_MAX, KEPT_IDLE_MAX_MS};
 use domain::time::Timestamp;
 
 /// Things that are kept, by origin; the latest is taken first.
 pub(super) struct Kept<T>(Mutex<All<T>>);
 
 struct All<T> {
-    by_origin: HashMap<String, Vec<(Timestamp, T)>>,
+    by_origin: HashMap<String, Vec<Entry<T>>>,
     count: usize,
     swept_at: Timestamp,
+}
+
+struct Entry<T> {
+    opened_at: Timestamp,
+    used_at: Timestamp,
+    kept: T,
 }
 
 impl<T> Default for Kept<T> {
@@ -30,29 +40,31 @@ impl<T> Default for Kept<T> {
 }
 
 impl<T> Kept<T> {
-    /// The one that was used last, unless that is too long ago.
+    /// The one that was used last of those that are young. What is too old goes.
     pub(super) fn take(&self, origin: &str, now: Timestamp) -> Option<T> {
         let mut all = self.lock();
-        let (since, kept) = all.by_origin.get_mut(origin)?.pop()?;
-        all.count -= 1;
-        if is_young(since, now) {
-            return Some(kept);
+        loop {
+            let entry = all.by_origin.get_mut(origin)?.pop()?;
+            all.count -= 1;
+            if entry.is_young(now) {
+                return Some(entry.kept);
+            }
         }
-        // Those beneath it are older.
-        let older = all.by_origin.remove(origin).map_or(0, |older| older.len());
-        all.count -= older;
-        None
     }
 
     /// Keeps one that has just been used. When there are too many, it goes.
-    pub(super) fn put(&self, origin: &str, kept: T, now: Timestamp) {
+    pub(super) fn put(&self, origin: &str, kept: T, opened_at: Timestamp, now: Timestamp) {
         let mut all = self.lock();
         if now < all.swept_at || now.since_ms(all.swept_at) >= SWEEP_EVERY_MS {
             all.sweep(now);
         }
         if all.count < KEPT_CONNECTIONS_MAX {
             all.count += 1;
-            all.by_origin.entry(origin.to_owned()).or_default().push((now, kept));
+            all.by_origin.entry(origin.to_owned()).or_default().push(Entry {
+                opened_at,
+                used_at: now,
+                kept,
+            });
         }
     }
 
@@ -68,7 +80,7 @@ const SWEEP_EVERY_MS: u64 = 1_000;
 impl<T> All<T> {
     fn sweep(&mut self, now: Timestamp) {
         self.by_origin.retain(|_, kept| {
-            kept.retain(|(since, _)| is_young(*since, now));
+            kept.retain(|entry| entry.is_young(now));
             !kept.is_empty()
         });
         self.count = self.by_origin.values().map(Vec::len).sum();
@@ -76,9 +88,16 @@ impl<T> All<T> {
     }
 }
 
+impl<T> Entry<T> {
+    fn is_young(&self, now: Timestamp) -> bool {
+        is_within(self.used_at, KEPT_IDLE_MAX_MS, now)
+            && is_within(self.opened_at, KEPT_AGE_MAX_MS, now)
+    }
+}
+
 /// One from the future is of a clock that jumped back: nobody knows its age.
-fn is_young(since: Timestamp, now: Timestamp) -> bool {
-    now >= since && now.since_ms(since) < KEPT_IDLE_MAX_MS
+fn is_within(since: Timestamp, ms: u64, now: Timestamp) -> bool {
+    now >= since && now.since_ms(since) < ms
 }
 
 #[cfg(test)]
@@ -91,20 +110,20 @@ mod tests {
     fn f26_what_was_kept_over_a_freeze_is_not_used() {
         let kept = Kept::default();
         for name in ["old", "new"] {
-            kept.put("https://a", name, T0);
+            kept.put("https://a", name, T0, T0);
         }
         let frozen_for_ms = 10 * 60 * 1_000;
         assert_eq!(kept.take("https://a", T0.plus_ms(frozen_for_ms)), None);
         assert_eq!(kept.take("https://a", T0), None, "nor is what was beneath it");
-        kept.put("https://a", "fresh", T0);
+        kept.put("https://a", "fresh", T0, T0);
         assert_eq!(kept.take("https://a", T0.minus_ms(1)), None, "of unknown age");
     }
 
     #[test]
     fn the_latest_is_taken_first_and_each_once_and_only_for_its_origin() {
         let kept = Kept::default();
-        kept.put("https://a", 1, T0);
-        kept.put("https://a", 2, T0.plus_ms(1));
+        kept.put("https://a", 1, T0, T0);
+        kept.put("https://a", 2, T0, T0.plus_ms(1));
         let now = T0.plus_ms(KEPT_IDLE_MAX_MS - 1);
         assert_eq!(kept.take("https://b", now), None);
         assert_eq!(kept.take("https://a", now), Some(2));
@@ -113,13 +132,38 @@ mod tests {
     }
 
     #[test]
+    fn a14_a_connection_that_is_never_idle_is_used_for_a_minute_and_no_longer() {
+        let kept = Kept::default();
+        let mut now = T0;
+        let mut uses = 0;
+        kept.put("https://a", "first", T0, now);
+        while kept.take("https://a", now).is_some() {
+            uses += 1;
+            kept.put("https://a", "first", T0, now);
+            now = now.plus_ms(KEPT_IDLE_MAX_MS / 2);
+        }
+        assert_eq!(now.since_ms(T0), KEPT_AGE_MAX_MS);
+        assert_eq!(uses, 6);
+        assert_eq!(kept.lock().count, 0);
+    }
+
+    #[test]
+    fn one_that_is_too_old_does_not_hide_a_younger_one() {
+        let kept = Kept::default();
+        let now = T0.plus_ms(KEPT_AGE_MAX_MS);
+        kept.put("https://a", "younger", now.minus_ms(2), now.minus_ms(2));
+        kept.put("https://a", "older", T0, now.minus_ms(1));
+        assert_eq!(kept.take("https://a", now), Some("younger"));
+    }
+
+    #[test]
     fn they_are_bounded_and_those_that_nobody_wants_any_more_make_room() {
         let kept = Kept::default();
         for n in 0..KEPT_CONNECTIONS_MAX + 5 {
-            kept.put(&format!("https://{n}"), n, T0);
+            kept.put(&format!("https://{n}"), n, T0, T0);
         }
         assert_eq!(kept.lock().count, KEPT_CONNECTIONS_MAX);
-        kept.put("https://late", 0, T0.plus_ms(KEPT_IDLE_MAX_MS));
+        kept.put("https://late", 0, T0, T0.plus_ms(KEPT_IDLE_MAX_MS));
         assert_eq!(kept.lock().count, 1);
         assert_eq!(kept.take("https://late", T0.plus_ms(KEPT_IDLE_MAX_MS)), Some(0));
         assert_eq!(kept.lock().count, 0);

@@ -1,28 +1,33 @@
-//! Name look-ups under guard: every address is judged, one bad address refuses the whole name.
+//! Where a guarded URL leads: every address of its host is judged, one bad address refuses the whole
+//! name, and only what was judged in this very look-up comes out.
+//!
+//! Aliases (CNAME) are followed by the system; what is judged is where they end. How much of a DNS
+//! answer is read is the system's, too; how long it may take and how many addresses are believed is
+//! decided here.
 
-use std::future::Future;
-use std::net::SocketAddr;
-use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::egress::{AddressRefusal, EgressPolicy, judge_address};
-use hyper_util::client::legacy::connect::dns::Name;
-use tower_service::Service;
+use domain::egress::{AddressRefusal, EgressPolicy, GuardedUrl, judge_address};
+use domain::limits::{LOOK_UP_ADDRESSES_MAX, LOOK_UP_MAX_MS, LOOK_UPS_AT_ONCE_MAX};
+use tokio::sync::Semaphore;
+use url::Host;
 
-/// A look-up that takes longer than this has failed.
-const LOOK_UP_TIMEOUT: Duration = Duration::from_secs(2);
+use super::network::Network;
 
-/// More addresses than any honest name has.
-const ADDRESSES_MAX: usize = 64;
-
-/// Finds the addresses of a name, and only such as may be connected to.
-#[derive(Clone)]
-pub(super) struct GuardedResolver {
+/// Finds the addresses of a host, and only such as may be connected to.
+pub(super) struct GuardedResolver<N> {
     policy: EgressPolicy,
+    network: N,
+    /// A look-up holds a thread until the system is done with it, whoever still waits for it.
+    under_way: Arc<Semaphore>,
 }
 
-/// Why a name has no address to connect to.
+/// Addresses that may be connected to, as one look-up found them. Never empty.
+pub(super) struct JudgedAddresses(Vec<SocketAddr>);
+
+/// Why a host has no address to connect to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LookUpFailure {
     #[error("the name was not found, or not in time")]
@@ -31,62 +36,65 @@ pub(super) enum LookUpFailure {
     Refused(#[from] AddressRefusal),
 }
 
-impl GuardedResolver {
-    pub(super) fn new(policy: EgressPolicy) -> Self {
-        Self { policy }
+impl JudgedAddresses {
+    /// In the order of the look-up.
+    pub(super) fn as_slice(&self) -> &[SocketAddr] {
+        &self.0
     }
 }
 
-impl Service<Name> for GuardedResolver {
-    type Response = std::vec::IntoIter<SocketAddr>;
-    type Error = LookUpFailure;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
-
-    fn poll_ready(&mut self, _context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        Poll::Ready(Ok(()))
+impl<N: Network> GuardedResolver<N> {
+    pub(super) fn new(policy: EgressPolicy, network: N) -> Self {
+        Self { policy, network, under_way: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE_MAX)) }
     }
 
-    fn call(&mut self, name: Name) -> Self::Future {
-        let policy = self.policy;
-        Box::pin(async move {
-            let addresses = look_up(name.as_str()).await?;
-            judge_all(&addresses, policy)?;
-            Ok(addresses.into_iter())
+    /// The addresses of a URL's host. One that is written as an address is judged like any other, and
+    /// looked up nowhere.
+    pub(super) async fn find(&self, url: &GuardedUrl) -> Result<JudgedAddresses, LookUpFailure> {
+        let url = url.url();
+        let found = match url.host() {
+            Some(Host::Ipv4(address)) => vec![IpAddr::V4(address)],
+            Some(Host::Ipv6(address)) => vec![IpAddr::V6(address)],
+            Some(Host::Domain(name)) => self.look_up(name).await?,
+            None => return Err(LookUpFailure::NotFound),
+        };
+        let port = url.port_or_known_default().ok_or(LookUpFailure::NotFound)?;
+        self.judge_all(&found, port).inspect_err(|refused| {
+            let host = url.host_str();
+            tracing::warn!(host, rule = %refused, "a host is not connected to");
         })
     }
-}
 
-async fn look_up(name: &str) -> Result<Vec<SocketAddr>, LookUpFailure> {
-    let found = tokio::time::timeout(LOOK_UP_TIMEOUT, tokio::net::lookup_host((name, 0))).await;
-    let addresses =
-        found.map_err(|_| LookUpFailure::NotFound)?.map_err(|_| LookUpFailure::NotFound)?;
-    let addresses: Vec<_> = addresses.take(ADDRESSES_MAX + 1).collect();
-    if addresses.is_empty() || addresses.len() > ADDRESSES_MAX {
-        return Err(LookUpFailure::NotFound);
+    /// In two seconds or not at all, waiting for a turn included.
+    async fn look_up(&self, name: &str) -> Result<Vec<IpAddr>, LookUpFailure> {
+        let in_time = Duration::from_millis(LOOK_UP_MAX_MS);
+        let found = tokio::time::timeout(in_time, self.in_its_turn(name)).await;
+        let found = found.ok().flatten().ok_or(LookUpFailure::NotFound)?;
+        if found.is_empty() || found.len() > LOOK_UP_ADDRESSES_MAX {
+            return Err(LookUpFailure::NotFound);
+        }
+        Ok(found)
     }
-    Ok(addresses)
-}
 
-fn judge_all(addresses: &[SocketAddr], policy: EgressPolicy) -> Result<(), LookUpFailure> {
-    for address in addresses {
-        judge_address(address.ip(), policy)?;
+    async fn in_its_turn(&self, name: &str) -> Option<Vec<IpAddr>> {
+        let turn = Arc::clone(&self.under_way).acquire_owned().await.ok()?;
+        let (network, name) = (self.network.clone(), name.to_owned());
+        // A task of its own: the turn ends with the look-up, and not when nobody waits for it any more.
+        let looking_up = tokio::spawn(async move {
+            let found = network.look_up(&name).await;
+            drop(turn);
+            found
+        });
+        looking_up.await.ok()?.ok()
     }
-    Ok(())
+
+    fn judge_all(&self, found: &[IpAddr], port: u16) -> Result<JudgedAddresses, LookUpFailure> {
+        for address in found {
+            judge_address(*address, self.policy)?;
+        }
+        Ok(JudgedAddresses(found.iter().map(|address| (*address, port).into()).collect()))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a11_one_bad_address_refuses_the_whole_name() {
-        let address = |text: &str| SocketAddr::new(text.parse().expect("an address"), 0);
-        let public = [address("8.8.8.8"), address("2606:4700::1111")];
-        let mixed = [address("8.8.8.8"), address("10.0.0.1")];
-        assert_eq!(judge_all(&public, EgressPolicy::production()), Ok(()));
-        assert_eq!(
-            judge_all(&mixed, EgressPolicy::production()),
-            Err(LookUpFailure::Refused(AddressRefusal::NotGlobal))
-        );
-    }
-}
+mod tests;

@@ -6,7 +6,7 @@ use super::gate::{self, Lesson, Look, Pass};
 use super::signing;
 use super::{Disposition, Ended, Execution, Handshake, OurFault, Ports, Post, Report, Trouble};
 use crate::breaker::{BreakerKey, Change};
-use crate::egress::GuardedUrl;
+use crate::egress::{GuardedUrl, Refused};
 use crate::event::Event;
 use crate::id::DeliveryId;
 use crate::ledger::{Reason, State};
@@ -54,7 +54,9 @@ pub(super) async fn make(
         // Nothing was tried, so the breaker learns nothing; but nothing it holds can be posted.
         Err(refusal) => {
             let outcome = Outcome::UrlRefused(refusal);
-            return Ok(due.made(outcome, None, ports.now(), execution));
+            let mut made = due.made(outcome, None, ports.now(), execution);
+            made.report.refused = Some(Refused::new(refusal, &subscription.endpoint));
+            return Ok(made);
         }
     };
     let key = BreakerKey::new(&subscription.scope, &subscription.id);
@@ -118,6 +120,7 @@ impl Due<'_> {
             attempt,
             outcome: None,
             handshake: None,
+            refused: None,
             elapsed_ms: 0,
             disposition,
             breaker: None,

@@ -1,6 +1,7 @@
 //! What became of a delivery, and what that means for its subscription.
 
 use crate::breaker::Change;
+use crate::egress::Refused;
 use crate::event_type::EventType;
 use crate::id::{DeliveryId, EventId, SubscriptionId};
 use crate::ledger::Reason;
@@ -27,6 +28,8 @@ pub struct Report {
     pub outcome: Option<Outcome>,
     /// What came of the handshake before it, where one was called for.
     pub handshake: Option<Handshake>,
+    /// Why its URL was refused, where it was.
+    pub refused: Option<Refused>,
     /// How long it took.
     pub elapsed_ms: u64,
     /// Where that leaves the delivery.

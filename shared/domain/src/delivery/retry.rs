@@ -123,6 +123,7 @@ async fn give_up(
         attempt: item.attempt,
         outcome: None,
         handshake: None,
+        refused: None,
         elapsed_ms: 0,
         disposition: Disposition::Dead(reason),
         breaker: None,

@@ -12,7 +12,7 @@ use tokio::time::{Instant, Interval, sleep_until};
 
 use super::logins::{Decided, Logins};
 use super::raw_client::RawClient;
-use super::{ALGORITHMS, Plan, WELL_MS, paced};
+use super::{ALGORITHMS, Place, Plan, WELL_MS, paced};
 use crate::Failure;
 use crate::memory::Memory;
 use crate::percentiles::{ms, percentile};
@@ -61,9 +61,9 @@ struct Seen {
 }
 
 /// Measures and prints.
-pub(super) async fn run(plan: &Plan, target: &str) -> Result<(), Failure> {
-    let logins = Arc::new(Logins::start(target).await?);
-    let control = RawClient::new(target)?;
+pub(super) async fn run(plan: &Plan, place: &Place) -> Result<(), Failure> {
+    let logins = Arc::new(Logins::start(place).await?);
+    let control = RawClient::new(place)?;
     let mut running = Running::new(&logins, plan.logins_per_s);
     running.begin(plan.logins_per_s * BEFORE_S).await?;
     let before = Memory::now();

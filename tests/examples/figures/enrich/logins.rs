@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::ports::EnrichPorts;
 use adapters::settings::{endpoint_verification, enrich_budget_ms, event_type_names, issuer};
-use adapters::{clock, log};
+use adapters::{clock, log, targets};
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::egress::EgressPolicy;
 use domain::enrich::{Memory, Settings};
@@ -21,8 +21,8 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::ALGORITHMS;
 use super::target::{ISSUER, held_by_claims};
+use super::{ALGORITHMS, Place};
 use crate::Failure;
 
 const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
@@ -61,15 +61,16 @@ impl Decided {
 
 impl Logins {
     /// Starts the stack, with a subscription to the target for each algorithm.
-    pub(super) async fn start(target: &str) -> Result<Self, Failure> {
+    pub(super) async fn start(place: &Place) -> Result<Self, Failure> {
         log_to_nowhere();
+        let targets = targets::Targets::believing(EGRESS, &std::fs::read(&place.authority)?)?;
         let local = Local::start(&Options::ephemeral()).await?;
         let function = local.stack().function(Name::Enrich.logical_id()).ok_or("no function")?;
         let mut environment: BTreeMap<String, String> = function.environment.clone();
         environment.extend(local::environment(local.aws()));
         let names = event_type_names(&environment)?;
         let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
-        let ports = EnrichPorts::new(&environment, names.clone(), EGRESS, staleness_max_ms)?;
+        let ports = EnrichPorts::new(&environment, names.clone(), targets, staleness_max_ms)?;
         let settings = Settings {
             issuer: issuer(&environment)?,
             names,
@@ -84,7 +85,7 @@ impl Logins {
         let payload = serde_json::from_str(PAYLOAD)?;
         let logins = Self { local, ports, settings, memory, timeout_ms, payload, login };
         for algorithm in ALGORITHMS {
-            logins.subscribe(target, algorithm).await?;
+            logins.subscribe(&place.url, algorithm).await?;
         }
         Ok(logins)
     }

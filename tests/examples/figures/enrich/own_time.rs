@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 
 use super::logins::Logins;
 use super::raw_client::RawClient;
-use super::{ALGORITHMS, Plan, WELL_MS, paced};
+use super::{ALGORITHMS, Place, Plan, WELL_MS, paced};
 use crate::Failure;
 use crate::percentiles::{ms, percentile};
 
@@ -37,12 +37,12 @@ enum Measured {
 }
 
 /// Measures and prints.
-pub(super) async fn run(plan: &Plan, target: &str) -> Result<(), Failure> {
-    let logins = Arc::new(Logins::start(target).await?);
+pub(super) async fn run(plan: &Plan, place: &Place) -> Result<(), Failure> {
+    let logins = Arc::new(Logins::start(place).await?);
     for (number, algorithm) in ALGORITHMS.into_iter().enumerate() {
         logins.decide(algorithm, number).await?;
     }
-    let mut raw = RawClient::new(target)?;
+    let mut raw = RawClient::new(place)?;
     raw.learn().await?;
     let raw = Arc::new(raw);
     let mut number = ALGORITHMS.len();

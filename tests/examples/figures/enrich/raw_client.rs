@@ -6,12 +6,12 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use domain::jose::Algorithm;
-use reqwest::Client;
+use reqwest::{Certificate, Client};
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::ALGORITHMS;
 use super::target::held_by_answer;
+use super::{ALGORITHMS, Place};
 use crate::Failure;
 
 /// The client, which is also how the target is told what to do.
@@ -30,8 +30,10 @@ struct Question {
 
 impl RawClient {
     /// A client that has no question yet.
-    pub(super) fn new(target: &str) -> Result<Self, Failure> {
+    pub(super) fn new(place: &Place) -> Result<Self, Failure> {
+        let authority = Certificate::from_der(&std::fs::read(&place.authority)?)?;
         let http = Client::builder()
+            .tls_certs_only([authority])
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
             .retry(reqwest::retry::never())
@@ -40,7 +42,7 @@ impl RawClient {
             .tls_version_min(reqwest::tls::Version::TLS_1_2)
             .pool_idle_timeout(Duration::from_secs(20))
             .build()?;
-        Ok(Self { http, target: target.to_owned(), questions: Vec::new() })
+        Ok(Self { http, target: place.url.clone(), questions: Vec::new() })
     }
 
     /// Takes over the questions that the target was asked, byte by byte.

@@ -1,0 +1,3 @@
+//! What the tests of the way to targets share.
+
+pub(super) mod script;

@@ -1,0 +1,142 @@
+//! The egress guard: one way out, and nothing that a release can be set to relaxes it.
+
+use super::absences::dependencies;
+use super::leaks::code;
+use super::read;
+
+/// What would relax the guard, by how it is called or declared.
+const RELAXING: [&str; 4] =
+    ["with_loopback_targets", "fn believing", "::believing(", "roots::only("];
+
+/// The lines of an item, or of an attributed statement, in which a word stands, with the attributes
+/// above it: from the last empty line or end of an item.
+fn around(code: &str, at: usize) -> &str {
+    let ends = ["\n\n", "}\n", ";\n"];
+    let begins = ends.iter().filter_map(|end| code[..at].rfind(end).map(|found| found + end.len()));
+    &code[begins.max().unwrap_or(0)..at]
+}
+
+fn is_gated(before: &str) -> bool {
+    before.contains(r#"#[cfg(feature = "loopback-targets")]"#)
+        || before.contains(r#"#[cfg(any(test, feature = "loopback-targets"))]"#)
+}
+
+#[test]
+fn a93_what_would_relax_the_guard_stands_behind_a_feature_that_no_release_has() {
+    let mut found = 0;
+    for (file, code) in code() {
+        for word in RELAXING {
+            for (at, _) in code.match_indices(word) {
+                found += 1;
+                let is_within = word == "roots::only(" && code[..at].contains("fn believing");
+                assert!(is_gated(around(&code, at)) || is_within, "{file}: {word}");
+            }
+        }
+    }
+    assert_eq!(found, 6, "the rule has lost its sight");
+    let egress = read("shared/domain/src/egress.rs");
+    assert_eq!(egress.matches("loopback_targets: true").count(), 1);
+    assert_eq!(egress.matches("Self { loopback_targets").count(), 2, "two policies there are");
+}
+
+#[test]
+fn a_call_that_is_not_gated_is_found() {
+    let gated =
+        "const A: u8 = 1;\n#[cfg(feature = \"loopback-targets\")]\nconst EGRESS: P = lax();\n";
+    let open =
+        "#[cfg(feature = \"loopback-targets\")]\nconst A: u8 = 1;\nconst EGRESS: P = lax();\n";
+    let is_gated = |code: &str| is_gated(around(code, code.find("lax").expect("the call")));
+    assert!(is_gated(gated));
+    assert!(!is_gated(open));
+}
+
+#[test]
+fn a93_the_feature_compiles_in_no_release_of_a_function_and_is_nobody_s_default() {
+    for function in ["ingest", "delivery", "enrich"] {
+        let lib = read(&format!("functions/{function}/src/lib.rs"));
+        let refuses = "#[cfg(all(feature = \"loopback-targets\", not(debug_assertions)))]\n\
+                       compile_error!";
+        assert!(lib.contains(refuses), "{function}");
+        let features = dependencies(&format!("functions/{function}/Cargo.toml"), "features");
+        assert_eq!(features, ["loopback-targets".to_owned()].into(), "{function}");
+    }
+    for function in ["sweeper"] {
+        let features = dependencies(&format!("functions/{function}/Cargo.toml"), "features");
+        assert!(features.is_empty(), "{function}: {features:?}");
+    }
+    for library in ["shared/domain", "shared/adapters"] {
+        let features = dependencies(&format!("{library}/Cargo.toml"), "features");
+        assert!(!features.contains("default"), "{library}");
+    }
+    // What a function is built with: its own manifest, and the workspace's for all.
+    for manifest in [
+        "Cargo.toml",
+        "functions/ingest/Cargo.toml",
+        "functions/delivery/Cargo.toml",
+        "functions/enrich/Cargo.toml",
+    ] {
+        let text = read(manifest);
+        let enabled = text.lines().filter(|line| line.contains("loopback-targets"));
+        let own = "loopback-targets = [\"domain/loopback-targets\"]";
+        assert!(enabled.clone().all(|line| line == own), "{manifest}");
+    }
+    assert!(!read("template.yaml").contains("loopback"));
+    assert!(!read("Cargo.toml").contains("debug-assertions"), "a release has none");
+}
+
+#[test]
+fn a22_a93_the_way_to_targets_reads_nothing_of_its_surroundings() {
+    let mut files = 0;
+    for (file, code) in code() {
+        let is_the_way =
+            file.contains("adapters/src/targets") || file.contains("domain/src/egress");
+        for word in ["std::env", "env::var", "Environment", "Strings", "settings::", "std::fs"] {
+            assert!(!is_the_way || !code.contains(word), "{file} holds {word}");
+        }
+        for word in ["proxy", "SSL_CERT", "SSLKEYLOG", "platform_verifier", "native_certs"] {
+            assert!(!code.to_lowercase().contains(&word.to_lowercase()), "{file} holds {word}");
+        }
+        files += usize::from(is_the_way);
+    }
+    assert!(files > 8, "the rule has lost its sight: {files}");
+    let used = dependencies("shared/adapters/Cargo.toml", "dependencies");
+    for client in ["reqwest", "rustls-platform-verifier", "rustls-native-certs", "hickory-resolver"]
+    {
+        assert!(!used.contains(client), "{client} has roots, proxies or names of its own");
+    }
+    assert!(used.contains("webpki-roots"));
+}
+
+#[test]
+fn names_are_looked_up_and_connections_opened_in_one_file() {
+    for (file, code) in code() {
+        for word in ["lookup_host", "to_socket_addrs", "TcpStream", "TcpSocket", "UdpSocket"] {
+            let is_the_place = file.ends_with("adapters/src/targets/network.rs");
+            assert!(is_the_place || !code.contains(word), "{file} holds {word}");
+        }
+        for word in ["hyper::", "hyper_util::", "tokio_rustls::", "GuardedResolver::new"] {
+            let is_the_place = file.contains("adapters/src/targets");
+            assert!(is_the_place || !code.contains(word), "{file} holds {word}");
+        }
+    }
+}
+
+#[test]
+fn a23_every_route_that_takes_something_asks_who_sends_it() {
+    let template = read("template.yaml");
+    let (_, api) = template.split_once("\n  Api:\n").expect("the API");
+    let api = api.split("\n\n").next().expect("its end");
+    assert!(api.contains("DefaultAuthorizer: AWS_IAM"), "{api}");
+    let routes: Vec<&str> = template.split("Type: HttpApi\n").skip(1).collect();
+    let posts: Vec<_> = routes.iter().filter(|route| route.contains("Method: POST\n")).collect();
+    assert!(posts.len() >= 2, "{}", posts.len());
+    for route in &routes {
+        // A route ends where its next sibling, or the next resource, begins.
+        let route = route.split("\n\n").next().expect("its end");
+        let is_open = route.contains("Authorizer: NONE");
+        // The listener takes tokens of a third party's source, which prove themselves; what we send
+        // is signed by none of those.
+        let proves_itself = route.contains("Path: /v1/sources/akamai-identity-cloud/events\n");
+        assert!(!is_open || proves_itself || route.contains("Method: GET\n"), "{route}");
+    }
+}
