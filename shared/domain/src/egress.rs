@@ -172,7 +172,12 @@ fn judge_name(name: &str) -> Result<(), UrlRefusal> {
     let is_private = |suffix: &&str| {
         name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    let is_public = name.len() <= 253 && name.contains('.') && !name.starts_with('.');
+    // No resolver finds a name with a label that is empty or longer (RFC 1035 §2.3.4), and what the
+    // URL standard lets stand in a host, such as a quotation mark, ends one for other readers.
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_of_name);
+    let are_labels = name.split('.').all(is_label);
+    let is_public = name.len() <= 253 && name.contains('.') && are_labels;
     if is_public && !PRIVATE_SUFFIXES.iter().any(is_private) {
         Ok(())
     } else {
@@ -199,6 +204,8 @@ mod tests {
             "https://100.128.0.1/",
             "https://[2606:4700::1111]/",
             "https://xn--mnchen-3ya.example/",
+            "https://münchen.example/",
+            "https://_hooks.a-b.example./",
         ] {
             assert!(judge(good).is_ok(), "{good}: {:?}", judge(good));
         }
@@ -276,6 +283,12 @@ mod tests {
             ("https://ex\u{ad}ample.com/", UrlRefusal::Invalid),
             ("https://./", UrlRefusal::HostName),
             ("https://single/", UrlRefusal::HostName),
+            ("https://a..example/", UrlRefusal::HostName),
+            ("https://.example.com/", UrlRefusal::HostName),
+            (&format!("https://{}.example/", "a".repeat(64)), UrlRefusal::HostName),
+            ("https://a\".example/", UrlRefusal::HostName),
+            ("https://a'b.example/", UrlRefusal::HostName),
+            ("https://*.example.com/", UrlRefusal::HostName),
             ("", UrlRefusal::Invalid),
         ] {
             assert_eq!(judge(bad).err(), Some(refusal), "{bad}");

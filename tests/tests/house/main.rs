@@ -44,4 +44,4 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 
-const ALL: [&str; 4] = ["functions", "shared", "tools", "tests"];
+const ALL: [&str; 5] = ["functions", "shared", "tools", "tests", "fuzz/targets"];
