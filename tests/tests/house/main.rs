@@ -4,6 +4,7 @@ mod absences;
 mod leaks;
 mod supply;
 mod template;
+mod template_rules;
 mod tidy;
 
 use std::path::{Path, PathBuf};
