@@ -38,8 +38,8 @@ const LATE: Duration = Duration::from_millis(250);
 /// How far memory may move, in per cent of what it was after the warm-up.
 const DRIFT_MAX_PERCENT: u64 = 5;
 
-/// What a connection's buffers hold beside what was read of it, in bytes: ours, which the system
-/// makes, the target's, and those of both our TLS-less HTTP ends.
+/// What a connection's buffers hold beside what was read of it, in bytes: the system's, at both
+/// ends.
 const BUFFERS_BYTES: u64 = 512 * 1024;
 
 /// What came of the attempts.
@@ -53,7 +53,8 @@ struct Total {
 pub(crate) async fn run(replies: usize, at_once: usize) -> Result<bool, Failure> {
     let (mut child, address) = start().await?;
     let targets = Targets::new(EgressPolicy::with_loopback_targets())?;
-    let warm_up = (replies / 5).max(at_once);
+    // As many again: what the allocator keeps for connections is all there only after thousands.
+    let warm_up = replies.max(at_once);
     attack(&targets, address, warm_up, at_once).await?;
     let before = Resident::now()?;
     println!("{replies} hostile replies, {at_once} at once, {ATTEMPT_MS} ms each");

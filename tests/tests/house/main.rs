@@ -45,4 +45,4 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 
-const ALL: [&str; 5] = ["functions", "shared", "tools", "tests", "fuzz/targets"];
+const ALL: [&str; 6] = ["functions", "shared", "tools", "tests", "fuzz/targets", "bench"];
