@@ -8,7 +8,7 @@
 //!   and a number of attacks always mean the same ones.
 //! - [`meet`]: the way in for libFuzzer, which sees where an attack leads; see `fuzz/fuzz_targets`.
 //!
-//! A parser that is new belongs into [`targets`], and its name into `fuzz/Cargo.toml`.
+//! A parser that is new belongs into `targets.rs`, and its name into `fuzz/Cargo.toml`.
 
 pub mod mutator;
 pub mod run;
