@@ -29,7 +29,8 @@ use crate::aws::sentence;
 use crate::clock;
 use crate::item::{Fields, held, n, s};
 
-type Item = HashMap<String, AttributeValue>;
+/// An item as `DynamoDB` has it.
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(crate) const PENDING: &str = "pending";
 pub(crate) const HELD: &str = "held";
@@ -227,7 +228,9 @@ fn woken(next_at: Timestamp, written_at: Timestamp) -> AttributeValue {
     n(woken_until(next_at, written_at).map_or(0, Timestamp::as_ms))
 }
 
-fn to_item(item: &LedgerItem) -> Result<Item, Unavailable> {
+/// A delivery as the attributes of its item. Its history is not among them: whoever redrives a
+/// delivery writes that.
+pub fn to_item(item: &LedgerItem) -> Result<Item, Unavailable> {
     let event = serde_json::to_string(&item.event).map_err(|_| Unavailable)?;
     let mut attributes = Item::from([
         ("pk".to_owned(), s(item.delivery_id.as_str())),
@@ -284,7 +287,9 @@ pub(crate) fn history(item: &Item) -> Vec<Death> {
     fields.str("history").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
 }
 
-fn pending_item(item: &Item) -> Option<LedgerItem> {
+/// Reads the item of a pending delivery; `None` when that cannot be done.
+#[must_use]
+pub fn pending_item(item: &Item) -> Option<LedgerItem> {
     let fields = Fields(item);
     Some(LedgerItem {
         delivery_id: DeliveryId::try_from(fields.str("pk")?.to_owned()).ok()?,

@@ -129,7 +129,12 @@ fn judge_name(name: &str) -> Result<(), UrlRefusal> {
     let is_private = |suffix: &&str| {
         name.strip_suffix(*suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
-    let is_public = name.len() <= 253 && name.contains('.') && !name.starts_with('.');
+    // No resolver finds a name with a label that is empty or longer (RFC 1035 §2.3.4), and what the
+    // URL standard lets stand in a host, such as a quotation mark, ends one for other readers.
+    let is_of_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_label = |label: &str| (1..=63).contains(&label.len()) && label.bytes().all(is_of_name);
+    let are_labels = name.split('.').all(is_label);
+    let is_public = name.len() <= 253 && name.contains('.') && are_labels;
     if is_public && !PRIVATE_SUFFIXES.iter().any(is_private) {
         Ok(())
     } else {

@@ -8,7 +8,9 @@ use domain::redrive::{Answer, Pace, run};
 use domain::sweep;
 use serde_json::{Value, json};
 use testkit::poller::work_visible;
-use testkit::samples::{breaker_key, delivery_id, events_body, pending_item, settings};
+use testkit::samples::{
+    breaker_key, delivery_id, events_body, pending_item, property_of, settings,
+};
 use testkit::world::{Call, Fault, Reaction, World};
 
 use crate::{TARGET, attempts, dead_for, drained, only_item};
@@ -169,6 +171,50 @@ async fn a89_many_are_due_one_after_the_other_and_those_that_stay_take_no_place(
     assert_eq!(world.posts_to(TARGET).len(), 2, "the third is not due yet");
     world.advance_ms(60_000);
     tick(&world).await;
+    assert!(world.ledger().is_empty());
+}
+
+#[tokio::test]
+async fn a88_a_subscription_that_has_moved_to_another_tenant_is_not_sent_the_first_one_s_events() {
+    const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
+    let world = world_with_a_dead_letter().await;
+    let row = json!({"category": "user_data_change", "endpoint": ELSEWHERE, "enabled": true});
+    world.put_subscription_row(&property_of("p2"), "s1", row);
+    world.unsubscribe("s1");
+    assert_eq!(redrive_one(&world).await, Ok(Answer::SubscriptionDeleted));
+    // And where it moves between the redrive and the attempt.
+    world.subscribe("s1", TARGET);
+    assert!(matches!(redrive_one(&world).await, Ok(Answer::Redriven { .. })));
+    world.unsubscribe("s1");
+    tick(&world).await;
+    assert_eq!(dead_for(&world).as_deref(), Some("subscription_deleted"));
+    assert!(world.posts_to(ELSEWHERE).is_empty());
+    assert_eq!(attempts(&world, TARGET), [1, 2], "those before the redrive");
+}
+
+#[tokio::test]
+async fn a89_a_mass_redrive_keeps_its_pace_and_fresh_events_do_not_wait_for_it() {
+    const MINUTES: usize = 4;
+    let world = World::new(7);
+    world.subscribe("s1", TARGET);
+    let ids: Vec<_> =
+        (0..60 * MINUTES).map(|n| record_dead(&world, &format!("dead-{n}"))).collect();
+    let answers = redrive(&world, &ids).await;
+    assert!(answers.iter().all(|answer| matches!(answer, Ok(Answer::Redriven { .. }))));
+    for minute in 0..=MINUTES {
+        tick(&world).await;
+        let redriven = world.posts_to(TARGET).len() - minute;
+        // Those that are due in a minute, and the one with which it begins.
+        assert!(redriven <= 60 * minute + 2, "{redriven} after {minute} minutes");
+        let fresh = format!("fresh-{minute}");
+        world.put(Queue::Events, events_body(&[fresh.as_str()]));
+        work_visible(&world, &settings()).await;
+        let last = world.posts_to(TARGET).pop().expect("a post");
+        assert_eq!(last.jti(), fresh, "at once, whatever else is due");
+        world.advance_ms(60_000);
+    }
+    tick(&world).await;
+    assert_eq!(world.posts_to(TARGET).len(), ids.len() + MINUTES + 1);
     assert!(world.ledger().is_empty());
 }
 

@@ -5,6 +5,7 @@ mod guard;
 mod leaks;
 mod supply;
 mod template;
+mod template_rules;
 mod tidy;
 
 use std::path::{Path, PathBuf};
@@ -45,4 +46,4 @@ fn without_tests(text: &str) -> &str {
     text.split("#[cfg(test)]").next().unwrap_or(text)
 }
 
-const ALL: [&str; 4] = ["functions", "shared", "tools", "tests"];
+const ALL: [&str; 6] = ["functions", "shared", "tools", "tests", "fuzz/targets", "bench"];

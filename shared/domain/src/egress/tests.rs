@@ -23,6 +23,8 @@ fn ordinary_https_urls_pass() {
         "https://8.8.8.8/",
         "https://[2606:4700::1111]/",
         "https://xn--mnchen-3ya.example/",
+        "https://münchen.example/",
+        "https://_hooks.a-b.example./",
         "https://target.example.com./",
     ] {
         assert!(judge(good).is_ok(), "{good}: {:?}", judge(good));
@@ -215,6 +217,11 @@ fn a20_urls_of_the_wrong_form_are_refused() {
         ("https://single/", UrlRefusal::HostName),
         ("https://single./", UrlRefusal::HostName),
         ("https://.h.example/", UrlRefusal::HostName),
+        ("https://a..example/", UrlRefusal::HostName),
+        (&format!("https://{}.example/", "a".repeat(64)), UrlRefusal::HostName),
+        ("https://a\".example/", UrlRefusal::HostName),
+        ("https://a'b.example/", UrlRefusal::HostName),
+        ("https://*.example.com/", UrlRefusal::HostName),
         (&format!("https://a{long_host}/"), UrlRefusal::HostName),
         ("https://", UrlRefusal::Invalid),
         ("", UrlRefusal::Invalid),

@@ -2,7 +2,7 @@
 //!
 //! [`Bench::check`] is the one place that knows the invariant: what is believed was signed by the
 //! target, octet for octet, and says what the contract lets it say. It is called with what
-//! [`mutator`](super::mutator) makes of a seed, and by the target of cargo-fuzz in `fuzz/`.
+//! [`mutator`](super::mutator) makes of a seed, by the target `answers` in `fuzz/`.
 
 use std::fmt;
 

@@ -249,7 +249,7 @@ fn key_set(bench: &Bench, target: usize, chance: &mut Chance) -> Vec<u8> {
 }
 
 /// One change that knows nothing of what it changes.
-fn spoil(octets: &mut Vec<u8>, chance: &mut Chance) {
+pub fn spoil(octets: &mut Vec<u8>, chance: &mut Chance) {
     let at = chance.below(octets.len());
     let anything = u8::try_from(chance.below(256)).unwrap_or_default();
     match chance.below(6) {

@@ -112,10 +112,16 @@ fn claims_complaint(claims: &Value) -> Option<&'static str> {
 
 /// An object of which no object within has a member twice.
 fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    match serde_json::from_slice(text).ok()? {
-        Single(Value::Object(members)) => Some(members),
-        Single(_) => None,
+    match single(text)? {
+        Value::Object(members) => Some(members),
+        _ => None,
     }
+}
+
+/// A JSON text, if no object within has a member twice.
+#[must_use]
+pub fn single(text: &[u8]) -> Option<Value> {
+    serde_json::from_slice(text).ok().map(|Single(value)| value)
 }
 
 /// A value that was read without losing a twin.

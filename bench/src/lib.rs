@@ -1,0 +1,7 @@
+//! The work that is measured: what one attempt, and one posted event, cost us.
+//!
+//! Beside each piece of ours stands its floor: what nobody who does the same could do without.
+
+pub mod attempt;
+pub mod paired;
+pub mod posting;
