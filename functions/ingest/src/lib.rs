@@ -24,7 +24,7 @@ async fn route(request: &HttpRequest, names: &EventTypeNames, ports: &impl Ports
     match (request.path.as_str(), &request.method) {
         ("/v1/events", &Method::POST) => take_in(request, names, ports).await,
         ("/.well-known/jwks.json", &Method::GET) => match ports.published_keys().await {
-            Some(published) => answer::jwks(&published),
+            Some(published) => answer::jwks(&published, request.if_none_match.as_deref()),
             None => answer::no_keys(),
         },
         ("/health", &Method::GET) => answer::healthy(),

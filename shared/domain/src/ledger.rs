@@ -105,6 +105,10 @@ pub enum Reason {
     /// to sign with.
     #[error("secret_missing")]
     SecretMissing,
+    /// The subscription asks for tokens by an algorithm for which the deployment has no current
+    /// key. It is never signed by another one.
+    #[error("signing_key_missing")]
+    SigningKeyMissing,
 }
 
 /// A claim on an item: while the lease lasts, and nobody else has moved the attempt, it is ours.

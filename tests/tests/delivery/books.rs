@@ -147,6 +147,12 @@ async fn rows() -> Vec<String> {
         later("the subscription is gone by now", |world| world.unsubscribe("s1")).await,
     ]);
     rows.push(first("a webhook secret is none of the subscription's own", spoilt_secret).await);
+    rows.push(
+        first("there is no key for the subscription's `signingAlg`", |world| {
+            world.subscribe_with("s1", TARGET, &json!({"signingAlg": "RS256"}));
+        })
+        .await,
+    );
     rows.push(claimed("another environment has claimed it").await);
     rows.extend([
         later("the ledger item cannot be read", |world| world.spoil(&delivery_id("e1", "s1")))

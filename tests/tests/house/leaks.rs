@@ -31,6 +31,7 @@ const PRINTABLE: [(&str, &str); 28] = [
     ("InvalidId", "what is allowed"),
     ("InvalidNames", "a setting's member"),
     ("Issuer", "a setting"),
+    ("KeyRecord", "a public key's ID"),
     ("Mismatch", "a filter's attribute"),
     ("NoTokens", "our sentence, an ID, and what was expected"),
     ("NotAdmitted", "the name of a claim that a platform keeps for itself"),

@@ -36,8 +36,8 @@ pub struct EnrichPorts {
 }
 
 impl EnrichPorts {
-    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID` and
-    /// AWS's own variables. Subscriptions are at most `staleness_max_ms` old. Without
+    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID`,
+    /// `SIGNING_KMS_KEY_ID` and AWS's own variables. Subscriptions are at most `staleness_max_ms` old. Without
     /// `KNOWN_GOOD_TABLE` nothing is remembered of users.
     pub fn new(
         strings: &impl Strings,
@@ -46,7 +46,6 @@ impl EnrichPorts {
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let targets = Targets::new(policy)?;
         Ok(Self {
@@ -56,7 +55,7 @@ impl EnrichPorts {
                 names,
                 staleness_max_ms,
             ),
-            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            keys: KeyStore::new(&config, strings)?,
             key_sets: KeySets::new(targets.clone()),
             targets,
             logins: LoginsTable::new(dynamodb.clone(), required(strings, "LOGINS_TABLE")?),
@@ -90,9 +89,8 @@ impl Ports for EnrichPorts {
         payload: &str,
         deadline: Deadline,
     ) -> Result<Compact, NoSigningKey> {
-        let keys = within(deadline, self.keys.keys()).await.and_then(Result::ok);
-        let keys = keys.ok_or(NoSigningKey)?;
-        keys.sign(algorithm, payload).ok_or(NoSigningKey)
+        let signed = within(deadline, self.keys.sign(algorithm, payload)).await;
+        signed.and_then(Result::ok).ok_or(NoSigningKey)
     }
 
     async fn ask(&self, question: Question) -> Result<Reply, Silence> {

@@ -21,17 +21,16 @@ pub struct IngestPorts {
 }
 
 impl IngestPorts {
-    /// From `EVENTS_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`, `INGESTED_TABLE` and AWS's own variables.
-    /// Without `INGESTED_TABLE` idempotency is off.
+    /// From `EVENTS_QUEUE_URL`, `SIGNING_KEYS_SECRET_ID`, `SIGNING_KMS_KEY_ID`, `INGESTED_TABLE` and
+    /// AWS's own variables. Without `INGESTED_TABLE` idempotency is off.
     pub fn new(strings: &impl Strings) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::INGEST)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let ingested = optional(strings, "INGESTED_TABLE")
             .map(|table| IngestedTable::new(aws_sdk_dynamodb::Client::new(&config), table));
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         Ok(Self {
             events: Queue::new(sqs, required(strings, "EVENTS_QUEUE_URL")?),
-            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            keys: KeyStore::new(&config, strings)?,
             ingested,
         })
     }

@@ -20,6 +20,17 @@ pub enum Unsigned {
     SecretUnreadable,
 }
 
+/// Why a token is not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToken {
+    /// Something of ours failed; it may be mended a moment later.
+    #[error(transparent)]
+    Ours(#[from] OurFault),
+    /// The keys were read, and none is current for the algorithm that the subscription asks for.
+    #[error("there is no current key for the algorithm")]
+    KeyMissing,
+}
+
 /// The notification of an event to a subscription, or why there will never be one.
 pub(super) async fn sign(
     event: &Event,
@@ -31,8 +42,11 @@ pub(super) async fn sign(
     match subscription.format {
         Format::Set => {
             let payload = payload(event, subscription, &settings.issuer, &settings.names);
-            let token = ports.sign(subscription.signing_algorithm, &payload).await?;
-            Ok(Ok(Notification::Token(token)))
+            match ports.sign(subscription.signing_algorithm, &payload).await {
+                Ok(token) => Ok(Ok(Notification::Token(token))),
+                Err(NoToken::KeyMissing) => Ok(Err(Reason::SigningKeyMissing)),
+                Err(NoToken::Ours(fault)) => Err(fault),
+            }
         }
         Format::StandardWebhooks => {
             let payload = webhook_payload(event, subscription, &settings.names);
