@@ -20,7 +20,7 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 28] = [
+const PRINTABLE: [(&str, &str); 29] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DeliveryId", "our ID"),

@@ -11,6 +11,7 @@ mod deliveries;
 mod duration;
 mod failure;
 mod filter;
+mod keys;
 mod secrets;
 
 use std::process::ExitCode;
@@ -26,7 +27,7 @@ use console::{Console, Format};
 use failure::{Failure, Finished};
 
 /// Looks after a running stack of Identity Workflows: deliveries that were given up, records that
-/// could not be read, and the secrets of webhooks.
+/// could not be read, the secrets of webhooks and the signing keys.
 #[derive(Parser)]
 #[command(
     name = "workflows",
@@ -46,7 +47,9 @@ Examples:
   workflows deliveries redrive --subscription mine --reason exhausted --dry-run
   workflows --name-prefix staging- dead-letters list --queue events
   workflows dead-letters move-back --queue events --reason unknown_version
-  workflows secrets create --property demo-property --subscription mine"
+  workflows secrets create --property demo-property --subscription mine
+  workflows keys list
+  workflows keys rotate --dry-run"
 )]
 struct Arguments {
     /// How results are printed; json is one object a line
@@ -70,6 +73,9 @@ enum Command {
     /// What standard webhooks are signed with
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// What tokens are signed with
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 fn main() -> ExitCode {
@@ -99,6 +105,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
             dead_letters::run(command, &arguments.access, console).await
         }
         Command::Secrets(command) => secrets::run(command, &arguments.access, console).await,
+        Command::Keys(command) => keys::run(command, &arguments.access, console).await,
     }
 }
 

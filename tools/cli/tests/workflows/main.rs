@@ -3,6 +3,7 @@
 mod canary;
 mod dead_letters;
 mod deliveries;
+mod keys;
 mod secrets;
 mod stack;
 
@@ -12,7 +13,9 @@ use stack::{Stack, workflows, workflows_with};
 fn help_names_every_command_and_every_exit_code() {
     let said = workflows(&["--help"]);
     assert_eq!(said.code, 0);
-    for text in ["deliveries", "dead-letters", "secrets", "Exit codes", "Examples", "--local"] {
+    for text in
+        ["deliveries", "dead-letters", "secrets", "keys", "Exit codes", "Examples", "--local"]
+    {
         assert!(said.stdout.contains(text), "{text}");
     }
     for command in [
@@ -23,6 +26,9 @@ fn help_names_every_command_and_every_exit_code() {
         ["dead-letters", "move-back"],
         ["secrets", "create"],
         ["secrets", "rotate"],
+        ["keys", "generate"],
+        ["keys", "rotate"],
+        ["keys", "list"],
     ] {
         let said = workflows(&[command[0], command[1], "--help"]);
         assert_eq!(said.code, 0, "{command:?}");
@@ -58,6 +64,8 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
             vec!["secrets", "rotate", "--property", "p", "--subscription", "s", "--overlap", "x"],
             "--overlap",
         ),
+        (vec!["keys", "generate", "--alg", "HS256"], "expected ES256, EdDSA or RS256"),
+        (vec!["keys", "rotate", "--force", "--compromised"], "--compromised"),
         (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),
     ] {
         let said = workflows(&arguments);
