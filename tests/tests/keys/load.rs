@@ -164,13 +164,17 @@ async fn a_rotation_fails_no_verification() {
         load.step().await;
         rotations += usize::from(load.rotate(Urgency::Planned).await);
     }
-    let per_rotation = usize::try_from(KEY_PUBLISHED_BEFORE_MS / STEP_MS).expect("a number");
-    assert!(load.steps >= 4 * per_rotation, "{}", load.steps);
-    assert!(load.keys().await.iter().any(|key| first.contains(&key.kid)), "its day is not over");
-    // What was sent last is verified late too, and then the first keys' day is over.
+    let steps = load.steps;
+    let is_kept = load.keys().await.iter().any(|key| first.contains(&key.kid));
+    // What was sent last is verified late too.
     for _ in 0..LATE_MS / STEP_MS + 2 {
         load.step().await;
     }
+    assert_eq!(load.refused(), 0, "of {}", load.verified());
+    assert!(is_kept, "their day is not over");
+    let per_rotation = usize::try_from(KEY_PUBLISHED_BEFORE_MS / STEP_MS).expect("a number");
+    assert!(steps >= 4 * per_rotation, "{steps}");
+
     clock::skip_ms(KEY_OVERLAP_MS);
     load.step().await;
     assert!(load.rotate(Urgency::Planned).await);
