@@ -106,7 +106,7 @@ pub fn jwks(published: &str, if_none_match: Option<&str>) -> HttpAnswer {
     let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(published));
     let etag = format!("\"{digest}\"");
     let is_known = if_none_match.is_some_and(|tags| {
-        let mut tags = tags.split(',').map(|tag| tag.trim());
+        let mut tags = tags.split(',').map(str::trim);
         tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
     });
     let mut headers =

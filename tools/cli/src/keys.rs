@@ -27,7 +27,7 @@ Examples:
   workflows keys generate --alg RS256"
     )]
     Generate {
-        /// ES256, EdDSA or RS256 (2,048 bits); may be repeated [default: ES256 and EdDSA]
+        /// `ES256`, `EdDSA` or `RS256` (2,048 bits); may be repeated [default: `ES256` and `EdDSA`]
         #[arg(long = "alg", value_name = "ALGORITHM", value_parser = algorithm)]
         algorithms: Vec<SigningAlgorithm>,
     },
@@ -65,6 +65,7 @@ Examples:
 
 /// How keys are rotated.
 #[derive(Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct Rotation {
     /// Only the keys of this algorithm; may be repeated [default: all that there are]
     #[arg(long = "alg", value_name = "ALGORITHM", value_parser = algorithm)]

@@ -8,6 +8,9 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
+use aws_sdk_secretsmanager::primitives::DateTime;
 use domain::key_rotation::{self, Change, KeyRecord};
 use domain::time::Timestamp;
 use serde::Deserialize as _;
@@ -67,15 +70,14 @@ impl KeySecret {
             Ok(value) => value,
             Err(error) => {
                 let refusal = error.as_service_error();
-                if refusal.is_some_and(|it| it.is_resource_not_found_exception()) {
+                if refusal.is_some_and(GetSecretValueError::is_resource_not_found_exception) {
                     return Ok(PrivateKeySet::empty());
                 }
                 tracing::error!(error = sentence(&error), "the secret could not be read");
                 return Err(NotRotated::Unreachable);
             }
         };
-        let stored_s =
-            value.created_date().map_or(0, aws_sdk_secretsmanager::primitives::DateTime::secs);
+        let stored_s = value.created_date().map_or(0, DateTime::secs);
         // Rounded up, as nothing is to look older than it is.
         let stored_at = Timestamp::from_ms(u64::try_from(stored_s).unwrap_or(0) * 1_000 + 1_000);
         let secret = value.secret_string().unwrap_or_default();
@@ -94,7 +96,10 @@ impl KeySecret {
         let put = self.client.put_secret_value().secret_id(&self.secret_id);
         let put = put.client_request_token(set.next_version()).secret_string(text);
         put.send().await.map(|_| ()).map_err(|error| {
-            if error.as_service_error().is_some_and(|it| it.is_resource_exists_exception()) {
+            if error
+                .as_service_error()
+                .is_some_and(PutSecretValueError::is_resource_exists_exception)
+            {
                 return NotRotated::Changed;
             }
             tracing::error!(error = sentence(&error), "the secret could not be written");
@@ -172,8 +177,7 @@ impl PrivateKeySet {
 
     /// The ID of the version that may follow: 64 characters, as many as there may be.
     fn next_version(&self) -> String {
-        let digest = Sha256::digest(self.version.as_deref().unwrap_or("the first"));
-        digest.iter().map(|octet| format!("{octet:02x}")).collect()
+        format!("{:x}", Sha256::digest(self.version.as_deref().unwrap_or("the first")))
     }
 
     fn keys(&self) -> impl Iterator<Item = &Value> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use domain::jose::{Algorithm, Compact};
 use tokio::sync::Mutex;
 
@@ -98,7 +99,7 @@ impl KeyStore {
                 if self.kms.is_some()
                     && error
                         .as_service_error()
-                        .is_some_and(|it| it.is_resource_not_found_exception()) =>
+                        .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
             {
                 Some(NONE_IN_THE_SECRET.to_owned())
             }
