@@ -83,13 +83,12 @@ pub enum Refusal {
     Exists(SigningAlgorithm),
     /// The next key is not known to every receiver yet.
     #[error(
-        "the next {algorithm} key, {kid}, is not known to every receiver before {}: wait until then", .from.to_rfc3339()
+        "the next {} key, {}, is not known to every receiver before {}: wait until then",
+        .key.algorithm, .key.kid, .from.to_rfc3339()
     )]
     TooEarly {
-        /// Of this algorithm.
-        algorithm: SigningAlgorithm,
         /// The next key.
-        kid: String,
+        key: KeyRecord,
         /// From when on it may sign.
         from: Timestamp,
     },
@@ -185,11 +184,7 @@ pub fn rotate(
 
 fn published_long_enough(key: KeyRecord, now: Timestamp) -> Result<KeyRecord, Refusal> {
     let from = key.since.plus_ms(KEY_PUBLISHED_BEFORE_MS);
-    if from <= now {
-        return Ok(key);
-    }
-    let KeyRecord { kid, algorithm, .. } = key;
-    Err(Refusal::TooEarly { algorithm, kid, from })
+    if from <= now { Ok(key) } else { Err(Refusal::TooEarly { key, from }) }
 }
 
 /// None of them stays, and two new ones come.
