@@ -211,8 +211,11 @@ fn show(change: &Change, kid: Option<&str>, console: &Console) -> Result<(), Fai
     console.result(
         || {
             let becomes = status.unwrap_or("gone");
-            let line =
-                format!("{what:<9} {algorithm:<6} {}  {becomes}", kid.unwrap_or("a new key"));
+            let line = format!(
+                "{what:<9} {:<6} {}  {becomes}",
+                algorithm.as_str(),
+                kid.unwrap_or("a new key")
+            );
             if status.is_some() { line } else { bad(&line) }
         },
         || json!({"change": what, "alg": algorithm.as_str(), "kid": kid, "status": status}),
