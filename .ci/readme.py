@@ -198,10 +198,8 @@ def main():
             answers = run(block("lambda-invoke"))
             assert '"statusCode":202' in answers and '{"batchItemFailures":[]}' in answers, answers
             assert r"\"action\":\"allow\"" in answers and '"isComplete":true' in answers, answers
-        # The laptop's AWS endpoint stands in for the account. Last, because the running
-        # functions would go on with the keys that they have.
-        endpoint = "export AWS_ENDPOINT_URL=http://127.0.0.1:4566\n"
-        run(block("setup") + endpoint + block("keys"))
+        keys = run(block("keys"))
+        assert re.search(r"RS256 +next ", keys) and re.search(r"made +ES256 +a new key +next", keys), keys
         assert local.stop() == 0, local.printed()
     with running(["bash", "-c", "exec " + block("outage").strip()]) as outage:
         outage.wait_for("The outage of six hours took", OUTAGE_PATIENCE_S)

@@ -36,7 +36,7 @@ async fn route(
         ("/v1/events", &Method::POST) => take_in(request, settings, ports).await,
         (LISTENER, &Method::POST) => listen(request, settings, ports).await,
         ("/.well-known/jwks.json", &Method::GET) => match ports.published_keys().await {
-            Some(published) => answer::jwks(&published),
+            Some(published) => answer::jwks(&published, request.if_none_match.as_deref()),
             None => answer::no_keys(),
         },
         ("/health", &Method::GET) => answer::healthy(),

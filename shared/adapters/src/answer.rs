@@ -3,15 +3,18 @@
 //! Bad input is answered with `application/problem+json` (RFC 9457), naming what is wrong by JSON
 //! Pointer (RFC 6901).
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::enrich::Decision;
 use domain::id::EventId;
 use domain::ingest::listener;
 use domain::ingest::{Answer, Refusal};
 use domain::json::{Problem, TextError};
-use domain::limits::POINTER_BYTES_MAX;
+use domain::limits::{JWKS_MAX_AGE_S, POINTER_BYTES_MAX};
 use domain::source::SetRefusal;
 use serde::Serialize;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 
 /// An HTTP answer, ready to be put into whatever envelope the caller expects. No `Debug`: its body
 /// may hold claims.
@@ -148,17 +151,23 @@ pub fn of_refusal(refusal: &Refusal) -> HttpAnswer {
     answer(status_of(refusal), PROBLEM, &body)
 }
 
-/// The public keys.
+/// The public keys. Whoever has these already, and says so by their `ETag` (`If-None-Match`), is
+/// told that they still hold (RFC 9110 §13.1.2).
 #[must_use]
-pub fn jwks(published: &str) -> HttpAnswer {
-    HttpAnswer {
-        status: 200,
-        headers: vec![
-            ("content-type", "application/jwk-set+json".to_owned()),
-            ("cache-control", "public, max-age=300".to_owned()),
-        ],
-        body: published.to_owned(),
+pub fn jwks(published: &str, if_none_match: Option<&str>) -> HttpAnswer {
+    let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(published));
+    let etag = format!("\"{digest}\"");
+    let is_known = if_none_match.is_some_and(|tags| {
+        let mut tags = tags.split(',').map(str::trim);
+        tags.any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+    });
+    let mut headers =
+        vec![("cache-control", format!("public, max-age={JWKS_MAX_AGE_S}")), ("etag", etag)];
+    if is_known {
+        return HttpAnswer { status: 304, headers, body: String::new() };
     }
+    headers.push(("content-type", "application/jwk-set+json".to_owned()));
+    HttpAnswer { status: 200, headers, body: published.to_owned() }
 }
 
 /// The public keys could not be read.
@@ -288,4 +297,30 @@ fn shortened(pointer: &str) -> String {
 
 fn listed(ids: &[EventId]) -> Value {
     ids.iter().map(|id| json!({ "id": id.as_str() })).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_the_keys_already_is_told_so_and_nobody_else() {
+        let header = |answer: &HttpAnswer, name: &str| {
+            let found = answer.headers.iter().find(|(header, _)| *header == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let first = jwks(r#"{"keys":[]}"#, None);
+        let etag = header(&first, "etag");
+        assert_eq!(header(&first, "cache-control"), "public, max-age=300");
+        for known in [etag.clone(), format!("\"x\", W/{etag}"), "*".to_owned()] {
+            let again = jwks(r#"{"keys":[]}"#, Some(&known));
+            assert_eq!((again.status, again.body.as_str()), (304, ""), "{known}");
+            assert_eq!(header(&again, "etag"), etag);
+            assert_eq!(header(&again, "cache-control"), "public, max-age=300");
+        }
+        for other in ["", "\"x\"", etag.trim_matches('"')] {
+            assert!(jwks(r#"{"keys":[]}"#, Some(other)) == first, "{other}");
+        }
+        assert_eq!(jwks(r#"{"keys":[1]}"#, Some(&etag)).status, 200);
+    }
 }

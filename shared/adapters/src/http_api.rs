@@ -8,7 +8,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_lambda_events::encodings::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName};
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::answer::HttpAnswer;
@@ -26,6 +26,8 @@ pub struct HttpRequest {
     pub content_type: Option<String>,
     /// `Content-Encoding`.
     pub content_encoding: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
     /// The body; `None` when it is marked as Base64 and is not.
     pub body: Option<Vec<u8>>,
     /// The claims of the bearer token, as API Gateway's JWT authorizer has verified them. Empty on
@@ -45,6 +47,7 @@ impl From<ApiGatewayV2httpRequest> for HttpRequest {
             url,
             content_type: text(&payload.headers, &CONTENT_TYPE),
             content_encoding: text(&payload.headers, &CONTENT_ENCODING),
+            if_none_match: text(&payload.headers, &IF_NONE_MATCH),
             body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
             token_claims: token.map(|token| token.claims).unwrap_or_default(),
         }

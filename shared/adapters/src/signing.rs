@@ -2,40 +2,49 @@
 //!
 //! The secret is a private JWK Set (RFC 7517), each key with a member `status`:
 //! `{"keys":[{"kty":"EC","crv":"P-256","alg":"ES256","kid":"…","x":"…","y":"…","d":"…","status":"current"},
-//! {"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"…","x":"…","d":"…","status":"current"}]}`.
-//! `current` signs; `next` and `previous` are published beside it, so that receivers know a key
-//! before it signs and as long as something signed by it may still be under way. A standard webhook
-//! carries the signatures of the current and the previous Ed25519 key, because its receivers hold
-//! one key and look nothing up. Keys with `"use":"enc"` in the same set are those that others
-//! encrypt to (`decryption.rs`).
+//! {"kty":"OKP","crv":"Ed25519","alg":"EdDSA","kid":"…","x":"…","d":"…","status":"current"},
+//! {"kty":"RSA","alg":"RS256","kid":"…","n":"…","e":"AQAB","d":"…","p":"…","q":"…","dp":"…","dq":"…",
+//! "qi":"…","status":"current"}]}`.
+//! `current` signs, one of each algorithm; `next` and `previous` are published beside it, so that
+//! receivers know a key before it signs and as long as something signed by it may still be under
+//! way (`domain::key_rotation`). A key that may not be exported is in KMS (`kms.rs`), and signs in
+//! the place of the secret's for its algorithm. A standard webhook carries the signatures of the
+//! current and the previous Ed25519 key, because its receivers hold one key and look nothing up.
+//! Keys with `"use":"enc"` in the same set are those that others encrypt to (`decryption.rs`).
 
 mod decryption;
+mod der;
+mod generation;
 mod jwk;
+mod kms;
+mod memory;
+mod operator;
 mod store;
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
 use domain::enrich::NotOpened;
 use domain::jose::{Algorithm, Compact, Sealed, signing_input};
+use domain::key_rotation::SigningAlgorithm;
 use domain::notification::{Signature, TYP};
 use serde::{Deserialize, Serialize};
 
 use decryption::DecryptionKeys;
 use jwk::{Pair, PrivateKey, PublicKey, Status};
-pub use store::{KeyStore, NoKeys};
+use kms::HeldKey;
+pub use operator::{KeySecret, NotRotated, PrivateKeySet, Written};
+pub use store::{KeyStore, NoKeys, NotSigned};
 
 /// A set of signing keys. It has no `Debug` and no `Serialize`.
 pub struct SigningKeys {
-    es256: SigningKey<EcdsaKeyPair>,
-    ed25519: Option<SigningKey<Ed25519KeyPair>>,
-    ed25519_previous: Vec<Ed25519KeyPair>,
+    current: Vec<SigningKey>,
+    ed25519_previous: Vec<Pair>,
+    held: Vec<HeldKey>,
     decryption: DecryptionKeys,
     published: String,
 }
 
-struct SigningKey<P> {
+struct SigningKey {
     kid: String,
-    pair: P,
+    pair: Pair,
 }
 
 /// Why a secret is no set of signing keys. Shows nothing of the secret.
@@ -43,15 +52,20 @@ struct SigningKey<P> {
 pub enum InvalidKeys {
     /// Not a private JWK Set of the documented shape.
     #[error(
-        "expected a private JWK set whose keys have kty, crv, alg, kid, x, for EC also y, d and status"
+        "expected a private JWK set whose keys have kty, alg, kid and status, and: EC keys crv, x, y, d; OKP keys crv, x, d; RSA keys n, e, d, p, q, dp, dq, qi"
     )]
     Shape,
-    /// No ES256 key has the status `current`, or two of one algorithm have.
-    #[error("exactly one ES256 key, and at most one EdDSA key, must have the status current")]
+    /// No key has the status `current`, or two of one algorithm have.
+    #[error(
+        "at least one key that signs, and at most one of each algorithm, must have the status current"
+    )]
     Current,
     /// More than one key to decrypt with has the status `current` for an algorithm.
     #[error("at most one key for encryption may have the status current for an algorithm")]
     CurrentDecryption,
+    /// An RSA key is too short to be trusted.
+    #[error("an RSA key must have 2,048 bits or more")]
+    Weak,
     /// Private and public part do not belong together, or are not on the curve.
     #[error("a key's private and public part do not belong together")]
     Pair,
@@ -77,38 +91,41 @@ enum Published {
 impl SigningKeys {
     /// Reads the secret.
     pub fn parse(secret: &str) -> Result<Self, InvalidKeys> {
+        Self::read(secret, Vec::new())
+    }
+
+    /// Reads the secret, beside keys that are held elsewhere and sign for their algorithms.
+    fn read(secret: &str, held: Vec<HeldKey>) -> Result<Self, InvalidKeys> {
         let mut set: serde_json::Value =
             serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
         let decryption = DecryptionKeys::take(&mut set)?;
         let set: PrivateSet = serde_json::from_value(set).map_err(|_| InvalidKeys::Shape)?;
-        let (mut es256, mut ed25519, mut ed25519_previous) = (None, None, Vec::new());
+        let (mut current, mut ed25519_previous) = (Vec::<SigningKey>::new(), Vec::new());
         for key in &set.keys {
-            let kid = key.public.kid.clone();
-            let is_second = match (key.pair()?, key.status) {
-                (Pair::Es256(pair), Status::Current) => {
-                    es256.replace(SigningKey { kid, pair }).is_some()
+            let pair = key.pair()?;
+            match key.status {
+                Status::Current => {
+                    if current.iter().any(|other| other.pair.algorithm() == pair.algorithm()) {
+                        return Err(InvalidKeys::Current);
+                    }
+                    current.push(SigningKey { kid: key.public.kid.clone(), pair });
                 }
-                (Pair::Ed25519(pair), Status::Current) => {
-                    ed25519.replace(SigningKey { kid, pair }).is_some()
-                }
-                (Pair::Ed25519(pair), Status::Previous) => {
+                Status::Previous if pair.algorithm() == SigningAlgorithm::EdDsa => {
                     ed25519_previous.push(pair);
-                    false
                 }
-                (Pair::Es256(_), Status::Next | Status::Previous)
-                | (Pair::Ed25519(_), Status::Next) => false,
-            };
-            if is_second {
-                return Err(InvalidKeys::Current);
+                Status::Previous | Status::Next => {}
             }
         }
-        let signing = set.keys.into_iter().map(|key| Published::Signing(key.public));
+        if current.is_empty() && held.is_empty() {
+            return Err(InvalidKeys::Current);
+        }
+        let ours = set.keys.into_iter().map(|key| key.public);
+        let signing = ours.chain(held.iter().map(|key| key.public.clone())).map(Published::Signing);
         let others = decryption.published().iter().cloned().map(Published::Encryption);
         let keys = signing.chain(others).collect();
         let published =
             serde_json::to_string(&PublicSet { keys }).map_err(|_| InvalidKeys::Shape)?;
-        let es256 = es256.ok_or(InvalidKeys::Current)?;
-        Ok(Self { es256, ed25519, ed25519_previous, decryption, published })
+        Ok(Self { current, ed25519_previous, held, decryption, published })
     }
 
     /// A new secret with a key for ES256 and one for Ed25519, to be put into the secret store.
@@ -118,7 +135,17 @@ impl SigningKeys {
     /// When the operating system has no randomness to give.
     #[must_use]
     pub fn generate() -> String {
-        let keys = vec![PrivateKey::generate_es256(), PrivateKey::generate_ed25519()];
+        Self::generate_for(&[SigningAlgorithm::Es256, SigningAlgorithm::EdDsa])
+    }
+
+    /// A new secret with a key for each of these algorithms.
+    ///
+    /// # Panics
+    ///
+    /// As [`Self::generate`].
+    #[must_use]
+    pub fn generate_for(algorithms: &[SigningAlgorithm]) -> String {
+        let keys = algorithms.iter().map(|algorithm| PrivateKey::generate(*algorithm)).collect();
         serde_json::to_string(&PrivateSet { keys }).expect("strings serialise")
     }
 
@@ -143,159 +170,33 @@ impl SigningKeys {
         &self.published
     }
 
-    /// Signs the payload of a token with the current key for this algorithm. `None` when there is
-    /// no such key.
-    #[must_use]
-    pub fn sign(&self, algorithm: Algorithm, payload: &str) -> Option<Compact> {
-        match algorithm {
-            Algorithm::Es256 => {
-                let SigningKey { kid, pair } = &self.es256;
-                let input = signing_input(algorithm, kid, TYP, payload);
-                let signature = pair.sign(&SystemRandom::new(), input.as_bytes()).ok()?;
-                Some(Compact::assemble(input, signature.as_ref()))
-            }
-            Algorithm::EdDsa => {
-                let SigningKey { kid, pair } = self.ed25519.as_ref()?;
-                let input = signing_input(algorithm, kid, TYP, payload);
-                let signature = pair.sign(input.as_bytes());
-                Some(Compact::assemble(input, signature.as_ref()))
-            }
-            Algorithm::Es384 | Algorithm::Rs256 | Algorithm::Ps256 => None,
-        }
+    /// The key outside that signs for this algorithm.
+    fn held(&self, algorithm: Algorithm) -> Option<&HeldKey> {
+        self.held.iter().find(|key| key.public.algorithm().algorithm() == algorithm)
+    }
+
+    /// Signs the payload of a token with the current key for this algorithm.
+    pub fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NotSigned> {
+        let is_for = |key: &&SigningKey| key.pair.algorithm().algorithm() == algorithm;
+        let key = self.current.iter().find(is_for).ok_or(NotSigned::NoKey)?;
+        let input = signing_input(algorithm, &key.kid, TYP, payload);
+        let signature = key.pair.sign(input.as_bytes()).ok_or(NotSigned::Unavailable)?;
+        Ok(Compact::assemble(input, &signature))
     }
 
     /// Signs the signing input of a standard webhook with the current Ed25519 key and those before
     /// it, where there are any.
     #[must_use]
     pub fn sign_webhook(&self, signing_input: &str) -> Vec<Signature> {
-        let current = self.ed25519.iter().map(|key| &key.pair);
-        let sign = |pair: &Ed25519KeyPair| {
-            let signature = pair.sign(signing_input.as_bytes());
-            signature.as_ref().try_into().ok().map(Signature::V1a)
+        let is_for = |pair: &&Pair| pair.algorithm() == SigningAlgorithm::EdDsa;
+        let current = self.current.iter().map(|key| &key.pair).filter(is_for);
+        let sign = |pair: &Pair| {
+            let signature = pair.sign(signing_input.as_bytes())?;
+            signature.try_into().ok().map(Signature::V1a)
         };
         current.chain(&self.ed25519_previous).filter_map(sign).collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use domain::jose::{KeySet, Unverified};
-    use serde_json::{Value, json};
-
-    #[test]
-    fn what_is_signed_verifies_through_the_published_keys() {
-        let keys = SigningKeys::parse(&SigningKeys::generate()).expect("valid keys");
-        let published = KeySet::parse(keys.published().as_bytes()).expect("a key set");
-        for algorithm in [Algorithm::Es256, Algorithm::EdDsa] {
-            let token = keys.sign(algorithm, r#"{"jti":"e1"}"#).expect("a key");
-            let unverified = Unverified::parse(token.as_str(), &[TYP]).expect("well-formed");
-            let key = published.find(unverified.kid.as_deref(), algorithm).expect("published");
-            assert_eq!(unverified.verify(key).as_deref(), Some(&br#"{"jti":"e1"}"#[..]));
-        }
-        assert!(keys.sign(Algorithm::Rs256, "{}").is_none());
-    }
-
-    /// A set with a key for ES256 and these.
-    fn with(keys: &[Value]) -> Result<SigningKeys, InvalidKeys> {
-        let mut set: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
-        let all = set["keys"].as_array_mut().expect("keys");
-        all.truncate(1);
-        all.extend_from_slice(keys);
-        SigningKeys::parse(&set.to_string())
-    }
-
-    /// The key of RFC 8037 appendix A.1.
-    fn rfc_8037(status: &str) -> Value {
-        json!({
-            "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "kid": status, "status": status,
-            "d": "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A",
-            "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
-        })
-    }
-
-    #[test]
-    fn an_ed25519_signature_is_that_of_rfc_8037() {
-        let keys = with(&[rfc_8037("current")]).expect("valid keys");
-        // Appendix A.4.
-        let input = "eyJhbGciOiJFZERTQSJ9.RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc";
-        let expected = "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7s\
-                        VvpAr_MuM0KAg";
-        let signed: Vec<String> = keys
-            .sign_webhook(input)
-            .into_iter()
-            .map(|signature| match signature {
-                Signature::V1a(octets) => URL_SAFE_NO_PAD.encode(octets),
-                Signature::V1(_) => unreachable!("it has no secret"),
-            })
-            .collect();
-        assert_eq!(signed, [expected]);
-    }
-
-    #[test]
-    fn a_webhook_has_the_signatures_of_the_current_and_the_previous_ed25519_key() {
-        let signatures = |statuses: &[&str]| {
-            let keys: Vec<Value> = statuses.iter().map(|status| rfc_8037(status)).collect();
-            with(&keys).map(|keys| keys.sign_webhook("x").len())
-        };
-        assert_eq!(signatures(&[]), Ok(0));
-        assert_eq!(signatures(&["next"]), Ok(0));
-        assert_eq!(signatures(&["previous", "current", "next"]), Ok(2));
-        assert_eq!(signatures(&["current", "current"]), Err(InvalidKeys::Current));
-    }
-
-    #[test]
-    fn nothing_private_is_published() {
-        let secret = SigningKeys::generate();
-        let parsed: Value = serde_json::from_str(&secret).expect("JSON");
-        let keys = SigningKeys::parse(&secret).expect("valid keys");
-        let published: Value = serde_json::from_str(keys.published()).expect("JSON");
-        let members: [&[&str]; 2] = [
-            &["alg", "crv", "kid", "kty", "use", "x", "y"],
-            &["alg", "crv", "kid", "kty", "use", "x"],
-        ];
-        for (index, expected) in members.into_iter().enumerate() {
-            let d = parsed["keys"][index]["d"].as_str().expect("a private part");
-            assert!(!keys.published().contains(d));
-            let key = published["keys"][index].as_object().expect("a key");
-            let members: std::collections::BTreeSet<_> = key.keys().map(String::as_str).collect();
-            assert_eq!(members, expected.iter().copied().collect());
-        }
-    }
-
-    #[test]
-    fn next_and_previous_keys_are_published_and_do_not_sign() {
-        let with_status = |status: &str| {
-            let set: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
-            let mut key = set["keys"][0].clone();
-            key["status"] = status.into();
-            key
-        };
-        let set = |statuses: &[&str]| {
-            let keys: Vec<_> = statuses.iter().map(|status| with_status(status)).collect();
-            SigningKeys::parse(&serde_json::json!({ "keys": keys }).to_string())
-        };
-        let keys = set(&["previous", "current", "next"]).expect("valid keys");
-        assert_eq!(keys.published().matches("\"kid\"").count(), 3);
-        assert_eq!(set(&["next"]).err(), Some(InvalidKeys::Current));
-        assert_eq!(set(&["current", "current"]).err(), Some(InvalidKeys::Current));
-    }
-
-    #[test]
-    fn a_damaged_secret_is_refused_without_being_shown() {
-        let secret = SigningKeys::generate();
-        let other: Value = serde_json::from_str(&SigningKeys::generate()).expect("JSON");
-        let mut mixed: Value = serde_json::from_str(&secret).expect("JSON");
-        for index in [0, 1] {
-            let right = mixed["keys"][index]["d"].take();
-            mixed["keys"][index]["d"] = other["keys"][index]["d"].clone();
-            assert_eq!(SigningKeys::parse(&mixed.to_string()).err(), Some(InvalidKeys::Pair));
-            mixed["keys"][index]["d"] = right;
-        }
-        for bad in ["", "{}", "PRIVATE KEY", &secret.replace("ES256", "HS256")] {
-            assert_eq!(SigningKeys::parse(bad).err(), Some(InvalidKeys::Shape));
-        }
-    }
-}
+mod tests;

@@ -48,7 +48,7 @@ use crate::verification::{self, VerifiedUrl};
 
 pub use memory::Memory;
 pub use report::{Disposition, Ended, Handshake, Report, Trouble};
-pub use signing::Unsigned;
+pub use signing::{NoToken, Unsigned};
 
 /// What delivery needs from outside. Every call is bounded in time by whoever implements it.
 pub trait Ports: Sync {
@@ -64,12 +64,12 @@ pub trait Ports: Sync {
         scope: &Scope,
     ) -> impl Future<Output = Result<Arc<Subscriptions>, OurFault>> + Send;
 
-    /// Signs the payload of a token with the key that is current.
+    /// Signs the payload of a token with the key that is current for this algorithm.
     fn sign(
         &self,
         algorithm: Algorithm,
         payload: &str,
-    ) -> impl Future<Output = Result<Compact, OurFault>> + Send;
+    ) -> impl Future<Output = Result<Compact, NoToken>> + Send;
 
     /// Signs the signing input of a standard webhook: with each of these secrets, and with the
     /// deployment's Ed25519 keys that are current and previous, where it has any.
@@ -182,7 +182,7 @@ pub enum OurFault {
     /// A queue did not take a message.
     #[error("a queue did not take a message")]
     Queue,
-    /// There is no key to sign with.
+    /// The keys cannot be read, or the service that holds one does not sign.
     #[error("there is no signing key")]
     SigningKey,
     /// The key that webhook secrets are sealed under cannot be used.

@@ -108,6 +108,10 @@ pub enum Reason {
     /// The subscription asks for encryption, and there is no key that can be encrypted to.
     #[error("encryption_key_unusable")]
     EncryptionKeyUnusable,
+    /// The subscription asks for tokens by an algorithm for which the deployment has no current
+    /// key. It is never signed by another one.
+    #[error("signing_key_missing")]
+    SigningKeyMissing,
 }
 
 /// A claim on an item: while the lease lasts, and nobody else has moved the attempt, it is ours.

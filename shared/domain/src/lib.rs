@@ -17,6 +17,7 @@ pub mod id;
 pub mod ingest;
 pub mod jose;
 pub mod json;
+pub mod key_rotation;
 pub mod ledger;
 pub mod limits;
 pub mod message;

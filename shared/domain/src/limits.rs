@@ -368,6 +368,31 @@ pub const CLAIM_STRING_BYTES_MAX: usize = 1024;
 /// See [`CLAIM_STRING_BYTES_MAX`].
 pub const CLAIM_ARRAY_MAX: usize = 32;
 
+/// Our signing keys are read again when they are this old: a rotation is seen this much later at
+/// most, while the secret can be read.
+pub const SIGNING_KEYS_REFRESH_MS: u64 = 5 * 60 * 1_000;
+/// How long whoever fetches our key set may go by it (`Cache-Control: max-age`), in seconds.
+pub const JWKS_MAX_AGE_S: u64 = 5 * 60;
+/// A key is published this long before it signs. Every environment of ours publishes it after one
+/// refresh, every receiver has fetched that after one `max-age`; the rest is for a refresh that
+/// failed, and for clocks that differ.
+pub const KEY_PUBLISHED_BEFORE_MS: u64 = 15 * 60 * 1_000;
+/// A key that signs no more stays published this long: for receivers that verify late, and for
+/// environments that cannot read the secret and go on with it.
+pub const KEY_OVERLAP_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Signing keys that were last read this long ago sign no more: by then they may not be published.
+pub const SIGNING_KEYS_STALE_MS: u64 = 23 * 60 * 60 * 1_000;
+/// Bits of an RSA key that signs (RFC 7518 §3.3: 2,048 or more).
+pub const RSA_BITS_MIN: usize = 2_048;
+
+const _: () = assert!(
+    SIGNING_KEYS_REFRESH_MS + JWKS_MAX_AGE_S * 1_000 < KEY_PUBLISHED_BEFORE_MS,
+    "every receiver knows a key before it signs"
+);
+const _: () = assert!(
+    SIGNING_KEYS_STALE_MS + JWKS_MAX_AGE_S * 1_000 < KEY_OVERLAP_MS,
+    "what an environment signs with is published"
+);
 const _: () = assert!(SWEEP_MARK_MS > WAKE_UP_LOST_MS);
 const _: () = assert!(BREAKER_PROBE_MS > 30_000, "a probe ends before another takes its place");
 const _: () = assert!(BREAKER_STALENESS_MAX_MS < BREAKER_OPEN_MS);

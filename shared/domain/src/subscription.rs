@@ -183,7 +183,7 @@ impl Subscription {
         let enabled = row.bool("enabled")?.ok_or(expected("enabled", "a boolean"))?;
         let event_types = read_event_types(&mut row, category, names)?;
         let signing_algorithm =
-            row.one_of("signingAlg", &[("ES256", Algorithm::Es256)])?.unwrap_or(Algorithm::Es256);
+            row.one_of("signingAlg", &SIGNING_ALGORITHMS)?.unwrap_or(Algorithm::Es256);
         let format = read_format(&mut row, category)?;
         let owner = SecretOwner { scope: scope.clone(), subscription_id: id.clone() };
         let webhook_secrets = WebhookSecrets::read(&owner, &mut row)?;
@@ -266,6 +266,10 @@ const CATEGORIES: [(&str, Category); 3] = [
     (Category::TransactionalEmail.as_str(), Category::TransactionalEmail),
     (Category::Enrich.as_str(), Category::Enrich),
 ];
+
+/// What tokens may be signed with; without the attribute, the first.
+const SIGNING_ALGORITHMS: [(&str, Algorithm); 3] =
+    [("ES256", Algorithm::Es256), ("RS256", Algorithm::Rs256), ("EdDSA", Algorithm::EdDsa)];
 
 const FORMATS: [(&str, Format); 2] =
     [("set", Format::Set), ("standard_webhooks", Format::StandardWebhooks)];
@@ -367,7 +371,10 @@ mod tests {
                 "attribute retry.timeoutMs: expected 500 to 15,000",
             ),
             (json!({"retry": []}), "attribute retry: expected a map"),
-            (json!({"signingAlg": "HS256"}), "attribute signingAlg: expected ES256"),
+            (
+                json!({"signingAlg": "HS256"}),
+                "attribute signingAlg: expected ES256, RS256 or EdDSA",
+            ),
             (json!({"format": "xml"}), "attribute format: expected set or standard_webhooks"),
             (json!({"webhookSecrets": {}}), "attribute webhookSecrets: expected a list of maps"),
             (

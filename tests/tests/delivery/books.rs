@@ -157,6 +157,12 @@ async fn rows() -> Vec<String> {
     rows.push(first("a webhook secret is none of the subscription's own", spoilt_secret).await);
     let without_key = |world: &World| encrypt(world, Some(&[]));
     rows.push(first("there is no key that can be encrypted to", without_key).await);
+    rows.push(
+        first("there is no key for the subscription's `signingAlg`", |world| {
+            world.subscribe_with("s1", TARGET, &json!({"signingAlg": "RS256"}));
+        })
+        .await,
+    );
     rows.push(claimed("another environment has claimed it").await);
     rows.extend([
         later("the ledger item cannot be read", |world| world.spoil(&delivery_id("e1", "s1")))

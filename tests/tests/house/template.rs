@@ -18,8 +18,13 @@ fn stack() -> Stack {
         ("IdempotentIngest", "enabled"),
         ("LastKnownGood", "enabled"),
         ("WebhookSecrets", "enabled"),
+        ("SigningKmsKeyArn", SIGNING_KMS_KEYS),
     ])
 }
+
+/// Two keys in KMS.
+const SIGNING_KMS_KEYS: &str =
+    "arn:aws:kms:us-east-1:000000000000:key/a,arn:aws:kms:us-east-1:000000000000:key/b";
 
 fn stack_with(parameters: &[(&str, &str)]) -> Stack {
     let mut settings = Settings::new(Account::local("http://127.0.0.1:4566"));
@@ -238,12 +243,48 @@ fn delivery_alone_opens_webhook_secrets_and_only_as_those_of_a_subscription() {
         ]
     );
     let actions = template.lines().filter(|line| line.contains("Action:") && line.contains("kms:"));
-    assert_eq!(actions.count(), 2, "this one, and the key's own policy");
+    let others = actions.filter(|line| !line.contains("kms:GetPublicKey"));
+    assert_eq!(others.count(), 2, "this one, and the key's own policy");
     let (_, key) = template.split_once("  WebhookSecretsKey:").expect("declared");
     let (key, _) = key.split_once("\n\n").expect("its end");
     for line in ["EnableKeyRotation: true", "PendingWindowInDays: 30"] {
         assert!(key.contains(line), "{line}");
     }
+}
+
+#[test]
+fn keys_in_kms_sign_where_they_are_named_and_for_whom_signs() {
+    let told = |stack: &Stack| {
+        ["IngestFunction", "DeliveryFunction", "EnrichFunction", "SweeperFunction"].map(|name| {
+            let function = stack.function(name).expect("declared");
+            function.environment.get("SIGNING_KMS_KEY_ID").cloned()
+        })
+    };
+    assert_eq!(told(&stack_with(&[])), [const { None }; 4]);
+    let keys = || Some(SIGNING_KMS_KEYS.to_owned());
+    assert_eq!(told(&stack()), [keys(), keys(), keys(), None]);
+    let template = read("template.yaml");
+    for (role, expected) in [
+        ("IngestRole", "Action: kms:GetPublicKey"),
+        ("DeliveryRole", "Action: [kms:Sign, kms:GetPublicKey]"),
+        ("EnrichRole", "Action: [kms:Sign, kms:GetPublicKey]"),
+    ] {
+        let (_, statements) = template.split_once(&format!("  {role}:")).expect("declared");
+        let (statements, _) = statements.split_once("\n\n").expect("its end");
+        let lines: Vec<&str> = statements.lines().map(str::trim).collect();
+        let at = lines.iter().position(|line| *line == "- KmsSigns").expect("a condition");
+        assert_eq!(
+            lines[at + 2..=at + 5],
+            [
+                "Effect: Allow",
+                expected,
+                r#"Resource: !Split [",", !Ref SigningKmsKeyArn]"#,
+                "- !Ref AWS::NoValue",
+            ],
+            "{role}"
+        );
+    }
+    assert_eq!(template.matches("kms:Sign").count(), 2);
 }
 
 /// An environment that remembers what it was asked for.
@@ -327,6 +368,7 @@ fn the_laptop_s_settings_are_those_of_the_template() {
             "RETRY_SCHEDULE",
             "ENRICH_BUDGET_MS",
             "ENDPOINT_VERIFICATION",
+            "SIGNING_KMS_KEY_ID",
         ];
         if settled.contains(&name.as_str()) {
             continue;

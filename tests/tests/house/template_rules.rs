@@ -10,8 +10,9 @@ use super::read;
 /// What each role may do on what, a statement a line: a change of it is meant, and reviewed.
 const ROLES: &str = include_str!("roles.txt");
 
-/// Paths that anybody may get: public keys, and "ok".
-const OPEN_PATHS: [&str; 2] = ["/.well-known/jwks.json", "/health"];
+/// Paths that anybody may ask for: public keys, "ok", and the listener, whose tokens prove themselves.
+const OPEN_PATHS: [&str; 3] =
+    ["/.well-known/jwks.json", "/health", "/v1/sources/akamai-identity-cloud/events"];
 
 /// The resources by their logical IDs, each with its text.
 fn resources(template: &str) -> BTreeMap<&str, &str> {

@@ -6,6 +6,7 @@ use adapters::aws::{self, CallLimits, Whereabouts};
 use adapters::ports::{AsidePorts, RedrivePorts, SecretPorts};
 use adapters::rows::Rows;
 use adapters::settings::{self, Environment};
+use adapters::signing::KeySecret;
 use clap::{Args, ValueEnum};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
@@ -32,7 +33,7 @@ pub(crate) struct Access {
     /// The profile of the AWS configuration files; else `AWS_PROFILE`, or default
     #[arg(long, global = true)]
     profile: Option<String>,
-    /// The stack's parameter `NamePrefix`, before the names of its tables and queues
+    /// The stack's parameter `NamePrefix`, before the names of its tables, queues and secret
     #[arg(
         long,
         global = true,
@@ -80,6 +81,11 @@ impl Access {
         let config = self.config().await?;
         let key_id = format!("alias/{}", self.named("webhook-secrets"));
         Ok(SecretPorts::new(&config, self.named("subscriptions"), key_id))
+    }
+
+    /// The secret with the signing keys.
+    pub(crate) async fn keys(&self) -> Result<KeySecret, Failure> {
+        Ok(KeySecret::new(&self.config().await?, self.named("signing-keys")))
     }
 
     /// The subscriptions' rows.

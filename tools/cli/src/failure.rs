@@ -5,7 +5,9 @@ use std::process::ExitCode;
 
 use adapters::aside::Unreachable;
 use adapters::settings::SettingsError;
+use adapters::signing::NotRotated;
 use domain::delivery::OurFault;
+use domain::key_rotation;
 use domain::webhook_secrets::Refusal;
 
 /// A command that came to its end.
@@ -49,6 +51,15 @@ pub(crate) enum Failure {
     /// What files say cannot be done.
     #[error("{0}")]
     Files(String),
+    /// The secret store.
+    #[error("{0}; the line above says why")]
+    KeysUnreachable(NotRotated),
+    /// The keys are not what they must be to be changed.
+    #[error("{0}")]
+    KeysUnfit(NotRotated),
+    /// The keys are not rotated now.
+    #[error("{0}")]
+    NoRotation(#[from] key_rotation::Refusal),
     /// The arguments do not fit together.
     #[error("{0}")]
     Usage(&'static str),
@@ -79,6 +90,15 @@ impl From<Refusal> for Failure {
     }
 }
 
+impl From<NotRotated> for Failure {
+    fn from(refusal: NotRotated) -> Self {
+        match refusal {
+            NotRotated::Unreachable => Self::KeysUnreachable(refusal),
+            NotRotated::Invalid(_) | NotRotated::Changed => Self::KeysUnfit(refusal),
+        }
+    }
+}
+
 impl Failure {
     /// Whether the reader of our output has seen enough.
     pub(crate) fn is_closed_pipe(&self) -> bool {
@@ -94,9 +114,13 @@ impl From<Failure> for ExitCode {
             | Failure::Aws(_)
             | Failure::Queue(_)
             | Failure::Stopped(_)
+            | Failure::KeysUnreachable(_)
             | Failure::Io(_) => Self::FAILURE,
             Failure::Files(_) | Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
-            Failure::Declined | Failure::NoSecret(_) => Self::from(3),
+            Failure::Declined
+            | Failure::NoSecret(_)
+            | Failure::KeysUnfit(_)
+            | Failure::NoRotation(_) => Self::from(3),
         }
     }
 }

@@ -13,6 +13,7 @@ mod documents;
 mod duration;
 mod failure;
 mod filter;
+mod keys;
 mod schema;
 mod secrets;
 mod subscriptions;
@@ -31,7 +32,7 @@ use console::{Console, Format};
 use failure::{Failure, Finished};
 
 /// Looks after a running stack of Identity Workflows: who is subscribed to what, deliveries that were
-/// given up, records that could not be read, and the secrets of webhooks.
+/// given up, records that could not be read, the secrets of webhooks and the signing keys.
 #[derive(Parser)]
 #[command(
     name = "workflows",
@@ -54,7 +55,9 @@ Examples:
   workflows deliveries redrive --subscription mine --reason exhausted --dry-run
   workflows --name-prefix staging- dead-letters list --queue events
   workflows dead-letters move-back --queue events --reason unknown_version
-  workflows secrets create --property demo-property --subscription mine"
+  workflows secrets create --property demo-property --subscription mine
+  workflows keys list
+  workflows keys rotate --dry-run"
 )]
 struct Arguments {
     /// How results are printed; json is one object a line
@@ -83,6 +86,9 @@ enum Command {
     /// What standard webhooks are signed with
     #[command(subcommand)]
     Secrets(secrets::Command),
+    /// What tokens are signed with
+    #[command(subcommand)]
+    Keys(keys::Command),
 }
 
 fn main() -> ExitCode {
@@ -117,6 +123,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
             dead_letters::run(command, &arguments.access, console).await
         }
         Command::Secrets(command) => secrets::run(command, &arguments.access, console).await,
+        Command::Keys(command) => keys::run(command, &arguments.access, console).await,
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::breaker;
 use domain::delivery::{
-    Ended, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
+    Ended, NoToken, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
 };
 use domain::enrich::last_known_good;
 use domain::event_type::EventTypeNames;
@@ -32,7 +32,7 @@ use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::settings::{Strings, optional, required};
-use crate::signing::KeyStore;
+use crate::signing::{KeyStore, NotSigned};
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 use crate::webhook_secrets::WebhookSecretStore;
@@ -58,8 +58,9 @@ pub struct DeliveryPorts {
 impl DeliveryPorts {
     /// From `SUBSCRIPTIONS_TABLE`, `DELIVERIES_TABLE`, `KNOWN_GOOD_TABLE`, `EVENTS_QUEUE_URL`,
     /// `RETRIES_QUEUE_URL`, `EVENTS_DEAD_LETTER_QUEUE_URL`, `RETRIES_DEAD_LETTER_QUEUE_URL`,
-    /// `SIGNING_KEYS_SECRET_ID`, `WEBHOOK_SECRETS_KEY_ID` and AWS's own variables, and with the way to
-    /// the targets, of which no variable decides anything. Subscriptions are at most `staleness_max_ms` old. Without `KNOWN_GOOD_TABLE` nobody's end of access is marked,
+    /// `SIGNING_KEYS_SECRET_ID`, `SIGNING_KMS_KEY_ID`, `WEBHOOK_SECRETS_KEY_ID` and AWS's own
+    /// variables, and with the way to the targets, of which no variable decides anything.
+    /// Subscriptions are at most `staleness_max_ms` old. Without `KNOWN_GOOD_TABLE` nobody's end of access is marked,
     /// and without `WEBHOOK_SECRETS_KEY_ID` webhook secrets cannot be opened.
     pub fn new(
         strings: &impl Strings,
@@ -70,7 +71,6 @@ impl DeliveryPorts {
         let config = aws::config(strings, CallLimits::DELIVERY)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let kms = aws_sdk_kms::Client::new(&config);
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
         let subscriptions = Arc::new(SubscriptionTable::new(
@@ -89,7 +89,7 @@ impl DeliveryPorts {
             retries: queue("RETRIES_QUEUE_URL")?,
             events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
             retries_dead_letter: queue("RETRIES_DEAD_LETTER_QUEUE_URL")?,
-            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            keys: KeyStore::new(&config, strings)?,
             webhook_secrets: WebhookSecretStore::new(
                 kms,
                 optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
@@ -114,9 +114,11 @@ impl Ports for DeliveryPorts {
         self.subscriptions.of(scope).await.map_err(|_| OurFault::Subscriptions)
     }
 
-    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
-        let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
-        keys.sign(algorithm, payload).ok_or(OurFault::SigningKey)
+    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NoToken> {
+        self.keys.sign(algorithm, payload).await.map_err(|error| match error {
+            NotSigned::NoKey => NoToken::KeyMissing,
+            NotSigned::Unavailable => NoToken::Ours(OurFault::SigningKey),
+        })
     }
 
     async fn sign_webhook(

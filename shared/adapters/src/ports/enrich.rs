@@ -40,8 +40,8 @@ pub struct EnrichPorts {
 }
 
 impl EnrichPorts {
-    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID` and
-    /// AWS's own variables, and with the way to the targets. Subscriptions are at most `staleness_max_ms` old. Without
+    /// From `SUBSCRIPTIONS_TABLE`, `LOGINS_TABLE`, `KNOWN_GOOD_TABLE`, `SIGNING_KEYS_SECRET_ID`,
+    /// `SIGNING_KMS_KEY_ID` and AWS's own variables, and with the way to the targets. Subscriptions are at most `staleness_max_ms` old. Without
     /// `KNOWN_GOOD_TABLE` nothing is remembered of users.
     pub fn new(
         strings: &impl Strings,
@@ -50,7 +50,6 @@ impl EnrichPorts {
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
         let subscriptions = Arc::new(SubscriptionTable::new(
             dynamodb.clone(),
@@ -60,7 +59,7 @@ impl EnrichPorts {
         ));
         Ok(Self {
             subscriptions: Arc::clone(&subscriptions),
-            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            keys: KeyStore::new(&config, strings)?,
             key_sets: KeySets::new(targets.clone()),
             endpoints: Endpoints::new(targets.clone(), subscriptions),
             targets,
@@ -95,9 +94,8 @@ impl Ports for EnrichPorts {
         payload: &str,
         deadline: Deadline,
     ) -> Result<Compact, NoSigningKey> {
-        let keys = within(deadline, self.keys.keys()).await.and_then(Result::ok);
-        let keys = keys.ok_or(NoSigningKey)?;
-        keys.sign(algorithm, payload).ok_or(NoSigningKey)
+        let signed = within(deadline, self.keys.sign(algorithm, payload)).await;
+        signed.and_then(Result::ok).ok_or(NoSigningKey)
     }
 
     fn sealing(&self) -> &impl sealing::Ports {

@@ -32,8 +32,8 @@ pub struct IngestPorts {
 }
 
 impl IngestPorts {
-    /// From `EVENTS_QUEUE_URL`, `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID`, `INGESTED_TABLE` and
-    /// AWS's own variables. Sources are at most `staleness_max_ms` old. Without `INGESTED_TABLE`
+    /// From `EVENTS_QUEUE_URL`, `SUBSCRIPTIONS_TABLE`, `SIGNING_KEYS_SECRET_ID`, `SIGNING_KMS_KEY_ID`,
+    /// `INGESTED_TABLE` and AWS's own variables. Sources are at most `staleness_max_ms` old. Without `INGESTED_TABLE`
     /// idempotency is off.
     pub fn new(
         strings: &impl Strings,
@@ -47,10 +47,9 @@ impl IngestPorts {
         let sources = SourceTable::new(dynamodb.clone(), table, staleness_max_ms);
         let ingested =
             optional(strings, "INGESTED_TABLE").map(|table| IngestedTable::new(dynamodb, table));
-        let secrets = aws_sdk_secretsmanager::Client::new(&config);
         Ok(Self {
             events: Queue::new(sqs, required(strings, "EVENTS_QUEUE_URL")?),
-            keys: KeyStore::new(secrets, required(strings, "SIGNING_KEYS_SECRET_ID")?),
+            keys: KeyStore::new(&config, strings)?,
             ingested,
             sources,
             key_sets: KeySets::new(targets),

@@ -1,102 +1,115 @@
-//! Where the keys are kept: a secret, read at the first need and again every five minutes.
+//! Where the keys are kept: a secret, read at the first need and again every five minutes, and
+//! perhaps keys in KMS, which sign there.
 
 use std::sync::Arc;
-use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
-use domain::time::Timestamp;
+use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
+use domain::jose::{Algorithm, Compact};
 use tokio::sync::Mutex;
 
 use super::SigningKeys;
+use super::kms::KmsKeys;
+use super::memory::{Memory, Step};
 use crate::aws::sentence;
 use crate::clock;
+use crate::settings::{SettingsError, Strings, optional, required};
 
-/// Keys are read again when they are this old; a rotation is seen this much later at most.
-const REFRESH_MS: u64 = 5 * 60 * 1_000;
-
-/// After a failed refresh the keys we have are used on, and the secret is asked again this much later.
-const REFRESH_AFTER_FAILURE_MS: u64 = 30 * 1_000;
-
-/// How long a refresh may take while there are keys to go on with.
-const REFRESH_PATIENCE: Duration = Duration::from_millis(300);
-
-/// How long the first read may take; and how long its failure is remembered, so that the hundred
-/// deliveries of a batch do not each wait for the same outage.
-const FIRST_READ_PATIENCE: Duration = Duration::from_millis(1_500);
-/// See [`FIRST_READ_PATIENCE`].
-const FIRST_READ_AFTER_FAILURE_MS: u64 = 1_000;
+/// What stands for a secret that was never filled, where keys in KMS make it dispensable.
+const NONE_IN_THE_SECRET: &str = r#"{"keys":[]}"#;
 
 /// There are no keys: the secret could not be read, or holds none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("there are no signing keys")]
 pub struct NoKeys;
 
+/// Why a token is not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotSigned {
+    /// The keys cannot be read, or whoever holds the key does not sign. It may be over in a moment.
+    #[error("there is nothing to sign with now")]
+    Unavailable,
+    /// The keys were read, and none is current for the algorithm.
+    #[error("there is no current key for the algorithm")]
+    NoKey,
+}
+
 /// The signing keys of a deployment, as last read.
 pub struct KeyStore {
     client: Client,
     secret_id: String,
+    kms: Option<KmsKeys>,
     memory: Mutex<Memory>,
 }
 
-struct Memory {
-    keys: Option<Arc<SigningKeys>>,
-    refresh_at: Timestamp,
-}
-
 impl KeyStore {
-    /// The keys in this secret (its name or ARN).
-    #[must_use]
-    pub fn new(client: Client, secret_id: String) -> Self {
-        let memory = Memory { keys: None, refresh_at: Timestamp::from_ms(0) };
-        Self { client, secret_id, memory: Mutex::new(memory) }
+    /// From `SIGNING_KEYS_SECRET_ID` (a name or an ARN) and `SIGNING_KMS_KEY_ID` (key IDs or ARNs,
+    /// separated by commas; without it no key is in KMS).
+    pub fn new(config: &SdkConfig, strings: &impl Strings) -> Result<Self, SettingsError> {
+        let secret_id = required(strings, "SIGNING_KEYS_SECRET_ID")?;
+        let kms = optional(strings, "SIGNING_KMS_KEY_ID")
+            .map(|ids| KmsKeys::new(aws_sdk_kms::Client::new(config), &ids));
+        let client = Client::new(config);
+        Ok(Self { client, secret_id, kms, memory: Mutex::new(Memory::new()) })
     }
 
     /// The keys. Once they have been read, a secret store that cannot be reached, or that does not
-    /// answer, stops nothing: a refresh is given 300 ms, every five minutes, or every half while it
-    /// fails.
+    /// answer, or a secret that was damaged, stops nothing for 23 hours: a refresh is given 300 ms,
+    /// every five minutes, or every half while it fails.
     pub async fn keys(&self) -> Result<Arc<SigningKeys>, NoKeys> {
         let mut memory = self.memory.lock().await;
         let now = clock::now();
-        if now < memory.refresh_at {
-            return memory.keys.clone().ok_or(NoKeys);
+        if let Step::Read(patience) = memory.step(now) {
+            match tokio::time::timeout(patience, self.fetch()).await.ok().flatten() {
+                Some(keys) => memory.learn(keys, now),
+                None => memory.fail(clock::now()),
+            }
         }
-        // Set before the call: whoever is cancelled in the middle of it has asked for all.
-        let patience = match memory.keys {
-            Some(_) => {
-                memory.refresh_at = now.plus_ms(REFRESH_AFTER_FAILURE_MS);
-                REFRESH_PATIENCE
-            }
-            None => FIRST_READ_PATIENCE,
-        };
-        let fetched = tokio::time::timeout(patience, self.fetch()).await.ok().flatten();
-        match fetched {
-            Some(keys) => {
-                memory.keys = Some(Arc::new(keys));
-                memory.refresh_at = now.plus_ms(REFRESH_MS);
-            }
-            None if memory.keys.is_none() => {
-                // From now: the read may have taken longer than its failure is remembered.
-                memory.refresh_at = clock::now().plus_ms(FIRST_READ_AFTER_FAILURE_MS);
-            }
-            None => {}
+        memory.keys().ok_or(NoKeys)
+    }
+
+    /// Signs the payload of a token with the current key for this algorithm.
+    pub async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NotSigned> {
+        let keys = self.keys().await.map_err(|NoKeys| NotSigned::Unavailable)?;
+        match (&self.kms, keys.held(algorithm)) {
+            (Some(kms), Some(held)) => kms.sign(held, payload).await,
+            (None, _) | (_, None) => keys.sign(algorithm, payload),
         }
-        memory.keys.clone().ok_or(NoKeys)
     }
 
     async fn fetch(&self) -> Option<SigningKeys> {
+        let (secret, held) = match &self.kms {
+            None => (self.secret().await?, Vec::new()),
+            Some(kms) => {
+                let (secret, held) = tokio::join!(self.secret(), kms.public_keys());
+                (secret?, held?)
+            }
+        };
+        SigningKeys::read(&secret, held)
+            .inspect_err(|error| tracing::error!(%error, "the secret holds no signing keys"))
+            .ok()
+    }
+
+    async fn secret(&self) -> Option<String> {
         let value = self.client.get_secret_value().secret_id(&self.secret_id).send().await;
-        let secret = match value {
-            Ok(output) => output.secret_string,
+        match value {
+            Ok(output) => Some(output.secret_string.unwrap_or_default()),
+            Err(error)
+                if self.kms.is_some()
+                    && error
+                        .as_service_error()
+                        .is_some_and(GetSecretValueError::is_resource_not_found_exception) =>
+            {
+                Some(NONE_IN_THE_SECRET.to_owned())
+            }
             Err(error) => {
                 tracing::error!(
                     error = sentence(&error),
                     "the secret with the signing keys could not be read"
                 );
-                return None;
+                None
             }
-        };
-        SigningKeys::parse(&secret.unwrap_or_default())
-            .inspect_err(|error| tracing::error!(%error, "the secret holds no signing keys"))
-            .ok()
+        }
     }
 }

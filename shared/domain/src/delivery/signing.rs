@@ -22,6 +22,17 @@ pub enum Unsigned {
     SecretUnreadable,
 }
 
+/// Why a token is not signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NoToken {
+    /// Something of ours failed; it may be mended a moment later.
+    #[error(transparent)]
+    Ours(#[from] OurFault),
+    /// The keys were read, and none is current for the algorithm that the subscription asks for.
+    #[error("there is no current key for the algorithm")]
+    KeyMissing,
+}
+
 /// What is signed and cannot be sent yet: [`Self::notification`] knows whether it may go as it is.
 pub(super) enum Signed {
     Token(Compact),
@@ -60,8 +71,11 @@ pub(super) async fn sign(
     match subscription.format {
         Format::Set => {
             let payload = content.token_payload(subscription, settings);
-            let token = ports.sign(subscription.signing_algorithm, &payload).await?;
-            Ok(Ok(Signed::Token(token)))
+            match ports.sign(subscription.signing_algorithm, &payload).await {
+                Ok(token) => Ok(Ok(Signed::Token(token))),
+                Err(NoToken::KeyMissing) => Ok(Err(Reason::SigningKeyMissing)),
+                Err(NoToken::Ours(fault)) => Err(fault),
+            }
         }
         Format::StandardWebhooks => {
             let payload = content.webhook_payload(subscription, settings);

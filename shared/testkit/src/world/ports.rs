@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::breaker;
-use domain::delivery::{self, Ended, OurFault, Post, Queue, Recorded, Trouble, Unsigned};
+use domain::delivery::{self, Ended, NoToken, OurFault, Post, Queue, Recorded, Trouble, Unsigned};
 use domain::enrich::last_known_good;
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
@@ -154,12 +154,16 @@ impl delivery::Ports for World {
         Ok(read)
     }
 
-    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, OurFault> {
+    async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NoToken> {
         let sign = |_: &mut State| {
             let input = signing_input(algorithm, "world", TYP, payload);
             Compact::assemble(input, b"signed by the world")
         };
-        self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)
+        let signed = self.call(Call::Sign, sign).await.map_err(|Failed| OurFault::SigningKey)?;
+        match algorithm {
+            Algorithm::Es256 | Algorithm::EdDsa => Ok(signed),
+            Algorithm::Es384 | Algorithm::Rs256 | Algorithm::Ps256 => Err(NoToken::KeyMissing),
+        }
     }
 
     async fn sign_webhook(

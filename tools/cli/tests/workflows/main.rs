@@ -4,6 +4,7 @@ mod apply;
 mod canary;
 mod dead_letters;
 mod deliveries;
+mod keys;
 mod secrets;
 mod stack;
 mod subscriptions;
@@ -20,6 +21,7 @@ fn help_names_every_command_and_every_exit_code() {
         "deliveries",
         "dead-letters",
         "secrets",
+        "keys",
         "Exit codes",
         "Examples",
         "--local",
@@ -40,6 +42,9 @@ fn help_names_every_command_and_every_exit_code() {
         ["subscriptions", "enable"],
         ["subscriptions", "disable"],
         ["subscriptions", "delete"],
+        ["keys", "generate"],
+        ["keys", "rotate"],
+        ["keys", "list"],
     ] {
         let said = workflows(&[command[0], command[1], "--help"]);
         assert_eq!(said.code, 0, "{command:?}");
@@ -94,6 +99,8 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
         (vec!["schema", "tables"], "subscription"),
         (vec!["apply", "x", "--owner", ""], "--owner"),
         (vec!["apply", "x", "--yes", "--dry-run"], "--dry-run"),
+        (vec!["keys", "generate", "--alg", "HS256"], "expected ES256, EdDSA or RS256"),
+        (vec!["keys", "rotate", "--force", "--compromised"], "--compromised"),
         (vec!["--local", "--profile", "x", "deliveries", "list"], "--profile"),
     ] {
         let said = workflows(&arguments);

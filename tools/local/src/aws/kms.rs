@@ -1,11 +1,14 @@
-//! KMS as far as envelope encryption needs it: data keys, made and decrypted under a context.
+//! KMS as far as envelope encryption needs it, data keys made and decrypted under a context; and
+//! keys that sign (`signing`).
 //!
-//! What differs from AWS: keys are those that a template declares, and each is made of its own ARN.
-//! So they are no secret, and what is sealed in a data directory can be opened by the next run.
-//! Only `GenerateDataKey` and `Decrypt` are understood, with symmetric keys.
+//! What differs from AWS: symmetric keys are those that a template declares, and each is made of its
+//! own ARN. So they are no secret, and what is sealed in a data directory can be opened by the next
+//! run. Of what uses them, only `GenerateDataKey` and `Decrypt` are understood.
+
+mod signing;
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -15,6 +18,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use self::signing::SigningKey;
 use super::answer::Refusal;
 use crate::template::Account;
 
@@ -23,6 +27,8 @@ pub(super) struct Kms {
     account: Account,
     /// Key IDs, by ID, ARN and aliases.
     ids: Mutex<BTreeMap<String, String>>,
+    /// Keys that sign, by ID.
+    signing: Mutex<BTreeMap<String, SigningKey>>,
 }
 
 #[derive(Deserialize)]
@@ -47,7 +53,7 @@ struct Decrypt {
 impl Kms {
     /// A service without keys.
     pub(super) fn new(account: Account) -> Self {
-        Self { account, ids: Mutex::default() }
+        Self { account, ids: Mutex::default(), signing: Mutex::default() }
     }
 
     /// Adds a key.
@@ -69,8 +75,11 @@ impl Kms {
         match operation {
             "GenerateDataKey" => self.generate_data_key(&read(body)?),
             "Decrypt" => self.decrypt(&read(body)?),
+            "CreateKey" => self.create_key(&read(body)?),
+            "GetPublicKey" => self.get_public_key(&read(body)?),
+            "Sign" => self.sign(&read(body)?),
             _ => Err(Refusal::unknown(format!(
-                "The local KMS knows GenerateDataKey and Decrypt, not {operation}."
+                "The local KMS knows GenerateDataKey, Decrypt, CreateKey, GetPublicKey and Sign, not {operation}."
             ))),
         }
     }
@@ -108,6 +117,10 @@ impl Kms {
             "Plaintext": STANDARD.encode(plaintext),
             "EncryptionAlgorithm": "SYMMETRIC_DEFAULT",
         }))
+    }
+
+    fn signing_keys(&self) -> MutexGuard<'_, BTreeMap<String, SigningKey>> {
+        self.signing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn id_of(&self, name: &str) -> Result<String, Refusal> {

@@ -4,7 +4,9 @@
 //! text is kept, binary values are refused; after the third value of a secret, its stage
 //! `AWSPREVIOUS` stands on more than one version.
 
-use serde_json::{Map, Value};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use tokio::sync::Mutex;
 use winterbaume_secretsmanager::SecretsManagerService;
 
 use super::answer::Refusal;
@@ -15,12 +17,14 @@ use crate::template::Account;
 pub(super) struct Secrets {
     service: SecretsManagerService,
     account: Account,
+    /// One puts a value at a time, so that a version is looked for and stored as one.
+    putting: Mutex<()>,
 }
 
 impl Secrets {
     /// A service without secrets.
     pub(super) fn new(account: Account) -> Self {
-        Self { service: SecretsManagerService::new(), account }
+        Self { service: SecretsManagerService::new(), account, putting: Mutex::default() }
     }
 
     /// Answers one call.
@@ -40,7 +44,31 @@ impl Secrets {
         {
             *id = name.into();
         }
-        let mut answer = inner::ask(&self.service, &self.account, operation, &members).await?;
+        let putting =
+            if operation == "PutSecretValue" { Some(self.putting.lock().await) } else { None };
+        if putting.is_some() && self.is_stored(&members).await? {
+            return self.ask("DescribeSecret", &json!({"SecretId": members["SecretId"]})).await;
+        }
+        self.ask(operation, &members).await
+    }
+
+    /// Whether the version that a value is to be put under is there already. It is never changed: what
+    /// it holds may be put once more, and that is all.
+    async fn is_stored(&self, put: &Map<String, Value>) -> Result<bool, Refusal> {
+        let Some(token) = put.get("ClientRequestToken") else { return Ok(false) };
+        let ask = json!({"SecretId": put["SecretId"], "VersionId": token});
+        match inner::ask(&self.service, &self.account, "GetSecretValue", &ask).await {
+            Ok(stored) if stored["SecretString"] == put["SecretString"] => Ok(true),
+            Ok(_) => {
+                let message = "You can't modify the contents of a secret version.";
+                Err(Refusal::bad_request("ResourceExistsException", message))
+            }
+            Err(_) => Ok(false),
+        }
+    }
+
+    async fn ask(&self, operation: &str, members: &impl Serialize) -> Result<Value, Refusal> {
+        let mut answer = inner::ask(&self.service, &self.account, operation, members).await?;
         self.put_arn(&mut answer);
         if let Some(Value::Array(secrets)) = answer.get_mut("SecretList") {
             for secret in secrets {

@@ -1,7 +1,11 @@
-//! The key that webhook secrets are sealed under.
+//! The key that webhook secrets are sealed under, and keys that sign.
 
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1, RSA_PKCS1_2048_8192_SHA256, UnparsedPublicKey, VerificationAlgorithm,
+};
 use aws_sdk_kms::primitives::Blob;
-use aws_sdk_kms::types::DataKeySpec;
+use aws_sdk_kms::types::{DataKeySpec, KeySpec, KeyUsageType, MessageType, SigningAlgorithmSpec};
 
 use crate::World;
 
@@ -67,4 +71,54 @@ async fn what_was_encrypted_in_one_run_is_decrypted_in_the_next() {
     let decrypted = decrypt.encryption_context("scope", "PROPERTY#a").send().await;
     assert_eq!(decrypted.expect("it is decrypted").plaintext, Some(plaintext));
     second.stop().await;
+}
+
+#[tokio::test]
+async fn keys_that_sign_are_made_shown_and_used_for_their_own_algorithm_alone() {
+    let world = World::new().await;
+    let message = b"header.payload";
+    let digest = digest(&SHA256, message);
+    for (spec, algorithm, other, verified_by) in [
+        (
+            KeySpec::EccNistP256,
+            SigningAlgorithmSpec::EcdsaSha256,
+            SigningAlgorithmSpec::RsassaPkcs1V15Sha256,
+            &ECDSA_P256_SHA256_ASN1 as &dyn VerificationAlgorithm,
+        ),
+        (
+            KeySpec::Rsa2048,
+            SigningAlgorithmSpec::RsassaPkcs1V15Sha256,
+            SigningAlgorithmSpec::EcdsaSha256,
+            &RSA_PKCS1_2048_8192_SHA256,
+        ),
+    ] {
+        let made =
+            world.kms.create_key().key_usage(KeyUsageType::SignVerify).key_spec(spec.clone());
+        let made = made.send().await.expect("it is made").key_metadata.expect("a key");
+        let arn = made.arn().expect("an ARN");
+        let public = world.kms.get_public_key().key_id(arn).send().await.expect("it is shown");
+        assert_eq!(public.key_spec(), Some(&spec));
+        let info = public.public_key().expect("a key").as_ref();
+        let sign = world.kms.sign().key_id(arn).signing_algorithm(algorithm);
+        for (kind, message_octets) in
+            [(MessageType::Digest, digest.as_ref()), (MessageType::Raw, &message[..])]
+        {
+            let signed = sign.clone().message_type(kind).message(Blob::new(message_octets));
+            let signature = signed.send().await.expect("it is signed").signature.expect("one");
+            let key = UnparsedPublicKey::new(verified_by, info);
+            key.verify(message, signature.as_ref()).expect("it verifies");
+        }
+        let wrong = sign
+            .clone()
+            .message_type(MessageType::Digest)
+            .message(Blob::new(&digest.as_ref()[1..]));
+        assert!(wrong.send().await.is_err(), "31 octets");
+        let wrong = sign.signing_algorithm(other).message(Blob::new(message));
+        let error = wrong.send().await.expect_err("another algorithm").into_service_error();
+        assert!(error.is_invalid_key_usage_exception(), "{error:?}");
+    }
+    let other = world.kms.get_public_key().key_id(ALIAS).send().await;
+    let error = other.expect_err("a symmetric key").into_service_error();
+    assert!(error.is_invalid_key_usage_exception());
+    world.stop().await;
 }

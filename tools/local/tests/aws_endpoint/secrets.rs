@@ -77,3 +77,20 @@ async fn a_deleted_secret_is_refused_until_it_is_restored() {
     assert_eq!(value.expect("it has its value").secret_string(), Some("x"));
     world.stop().await;
 }
+
+#[tokio::test]
+async fn a_version_is_stored_once_and_never_changed() {
+    let world = World::new().await;
+    let token = "0123456789abcdef0123456789abcdef";
+    let put = world.secrets.put_secret_value().secret_id("signing-keys");
+    let put = put.client_request_token(token);
+    for _ in 0..2 {
+        put.clone().secret_string("mine").send().await.expect("the same once more is no change");
+    }
+    let error = put.secret_string("yours").send().await.expect_err("another value");
+    assert!(error.into_service_error().is_resource_exists_exception());
+    let value = world.secrets.get_secret_value().secret_id("signing-keys").send().await;
+    let value = value.expect("it has a value");
+    assert_eq!((value.secret_string(), value.version_id()), (Some("mine"), Some(token)));
+    world.stop().await;
+}
