@@ -18,6 +18,7 @@
 mod breakers;
 mod environment;
 mod errands;
+mod explain;
 mod faults;
 mod held;
 mod index;

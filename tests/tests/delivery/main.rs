@@ -8,6 +8,7 @@ mod breaker;
 mod crashes;
 mod dead_letters;
 mod evidence;
+mod explanations;
 mod fan_out;
 mod first_attempts;
 mod from_ingest;

@@ -127,6 +127,7 @@ fn what_is_secret_or_personal_cannot_be_printed() {
     for (file, name) in [
         ("shared/domain/src/event.rs", "Event"),
         ("shared/domain/src/jose/compact.rs", "Compact"),
+        ("shared/domain/src/explain.rs", "Subject"),
         ("shared/domain/src/ledger.rs", "LedgerItem"),
         ("shared/domain/src/ingest/pack.rs", "Outgoing"),
         ("shared/domain/src/ingest/request.rs", "Request"),

@@ -20,7 +20,7 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 28] = [
+const PRINTABLE: [(&str, &str); 29] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DeliveryId", "our ID"),
@@ -38,6 +38,7 @@ const PRINTABLE: [(&str, &str); 28] = [
     ("Pointer", "names of members"),
     ("Position", "a key of an item"),
     ("Problem", "what was expected"),
+    ("Prospect", "our reason code"),
     ("Reason", "our outcome code"),
     ("ReasonPattern", "an operator's filter"),
     ("Receipt", "SQS's handle of a receive"),
