@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
-use adapters::ports::{AsidePorts, RedrivePorts, SecretPorts};
+use adapters::ports::{AsidePorts, ExplainPorts, RedrivePorts, SecretPorts};
 use adapters::settings::Environment;
 use clap::{Args, ValueEnum};
 
@@ -63,6 +63,13 @@ impl Access {
     pub(crate) async fn ledger(&self) -> Result<RedrivePorts, Failure> {
         let config = self.config().await?;
         Ok(RedrivePorts::new(&config, self.named("deliveries"), self.named("subscriptions")))
+    }
+
+    /// All that an explanation looks at.
+    pub(crate) async fn explain(&self) -> Result<ExplainPorts, Failure> {
+        let config = self.config().await?;
+        let (subscriptions, deliveries) = (self.named("subscriptions"), self.named("deliveries"));
+        Ok(ExplainPorts::new(&config, subscriptions, deliveries, self.named("ingested")))
     }
 
     /// A dead-letter queue.

@@ -1,6 +1,7 @@
 //! How a command ends, and the process's exit code for it.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use adapters::aside::Unreachable;
@@ -46,6 +47,14 @@ pub(crate) enum Failure {
     /// There is no new secret.
     #[error("{0}")]
     NoSecret(Refusal),
+    /// A file that was named.
+    #[error("{path}: {problem}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it, without its content.
+        problem: String,
+    },
     /// The arguments do not fit together.
     #[error("{0}")]
     Usage(&'static str),
@@ -92,7 +101,7 @@ impl From<Failure> for ExitCode {
             | Failure::Queue(_)
             | Failure::Stopped(_)
             | Failure::Io(_) => Self::FAILURE,
-            Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
+            Failure::Usage(_) | Failure::File { .. } | Failure::NobodyToAsk => Self::from(2),
             Failure::Declined | Failure::NoSecret(_) => Self::from(3),
         }
     }

@@ -9,8 +9,10 @@ mod console;
 mod dead_letters;
 mod deliveries;
 mod duration;
+mod explain;
 mod failure;
 mod filter;
+mod input;
 mod secrets;
 
 use std::process::ExitCode;
@@ -35,7 +37,7 @@ use failure::{Failure, Finished};
     after_help = "Exit codes:
   0  done
   1  AWS could not be reached or refused; the log lines on standard error say what
-  2  the command line is wrong, or a question could not be asked (no terminal, no --yes)
+  2  the command line or a file that it names is wrong, or a question could not be asked (no terminal, no --yes)
   3  nothing matched, or something that was asked for was not done; the output says what
 
 Examples:
@@ -46,6 +48,7 @@ Examples:
   workflows deliveries redrive --subscription mine --reason exhausted --dry-run
   workflows --name-prefix staging- dead-letters list --queue events
   workflows dead-letters move-back --queue events --reason unknown_version
+  workflows explain events/requests/userUpdated.json
   workflows secrets create --property demo-property --subscription mine"
 )]
 struct Arguments {
@@ -67,6 +70,8 @@ enum Command {
     /// Records that could not be read: the two dead-letter queues
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Who would get an event, and who got it
+    Explain(explain::Arguments),
     /// What standard webhooks are signed with
     #[command(subcommand)]
     Secrets(secrets::Command),
@@ -93,12 +98,12 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failure> {
     start_log()?;
-    match arguments.command {
-        Command::Deliveries(command) => deliveries::run(command, &arguments.access, console).await,
-        Command::DeadLetters(command) => {
-            dead_letters::run(command, &arguments.access, console).await
-        }
-        Command::Secrets(command) => secrets::run(command, &arguments.access, console).await,
+    let Arguments { access, command, .. } = arguments;
+    match command {
+        Command::Deliveries(command) => deliveries::run(command, &access, console).await,
+        Command::DeadLetters(command) => dead_letters::run(command, &access, console).await,
+        Command::Explain(arguments) => explain::run(arguments, &access, console).await,
+        Command::Secrets(command) => secrets::run(command, &access, console).await,
     }
 }
 

@@ -3,6 +3,7 @@
 mod canary;
 mod dead_letters;
 mod deliveries;
+mod explain;
 mod secrets;
 mod stack;
 
