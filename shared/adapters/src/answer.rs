@@ -3,6 +3,9 @@
 //! Bad input is answered with `application/problem+json` (RFC 9457), naming what is wrong by JSON
 //! Pointer (RFC 6901).
 
+#[cfg(feature = "operator")]
+mod heard;
+
 use domain::enrich::Decision;
 use domain::id::EventId;
 use domain::ingest::{Answer, Refusal};
@@ -10,6 +13,9 @@ use domain::json::{Problem, TextError};
 use domain::limits::POINTER_BYTES_MAX;
 use serde::Serialize;
 use serde_json::{Value, json};
+
+#[cfg(feature = "operator")]
+pub use heard::Heard;
 
 /// An HTTP answer, ready to be put into whatever envelope the caller expects. No `Debug`: its body
 /// may hold claims.

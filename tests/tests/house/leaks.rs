@@ -20,13 +20,14 @@ fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 29] = [
+const PRINTABLE: [(&str, &str); 30] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DeliveryId", "our ID"),
     ("Entry", "our outcome code; it never loads the event"),
     ("EventTypeNames", "a setting"),
     ("Fields", "names of members"),
+    ("Flaw", "a token's header and issuer, and names of members"),
     ("Giver", "a hash of settings"),
     ("InvalidId", "what is allowed"),
     ("InvalidNames", "a setting's member"),
