@@ -1,6 +1,6 @@
 //! Our own API as an operator's commands call it: events posted, key sets fetched.
 //!
-//! Over https requests to the API are signed with SigV4, as IAM authorisation wants it; in plain
+//! Over https requests to the API are signed with `SigV4`, as IAM authorisation wants it; in plain
 //! text they go to this machine alone, and are not signed. Certificates are those that the system
 //! trusts. No redirects. An answer is at most 1 MiB.
 

@@ -97,6 +97,18 @@ impl Subject {
         Self { event, origin: Origin::Ledger }
     }
 
+    /// As it was accepted: under this ID, which it has had from its producer or been given.
+    #[must_use]
+    pub fn accepted_as(mut self, id: EventId) -> Self {
+        let occurred_at = match self.origin {
+            Origin::Posted { occurred_at, .. } => occurred_at,
+            Origin::Ledger => GivenBy::Producer,
+        };
+        self.origin = Origin::Posted { id: GivenBy::Producer, occurred_at };
+        self.event.id = id;
+        self
+    }
+
     /// Its ID; `None` when its producer gave none, and so every posting of it has another.
     fn id(&self) -> Option<&EventId> {
         match self.origin {

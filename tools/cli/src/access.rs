@@ -86,11 +86,17 @@ impl Access {
         Ok(SecretPorts::new(&config, self.named("subscriptions"), key_id))
     }
 
+    /// Whether the stack of `cargo local` is meant.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.local
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.name_prefix)
     }
 
-    async fn config(&self) -> Result<aws::SdkConfig, Failure> {
+    /// Region, credentials and endpoint.
+    pub(crate) async fn config(&self) -> Result<aws::SdkConfig, Failure> {
         let endpoint_url = match &self.endpoint_url {
             None if self.local => Some(LOCAL),
             url => url.as_deref(),

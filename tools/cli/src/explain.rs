@@ -1,7 +1,7 @@
 //! `workflows explain`: who would get an event, and who got it. Nothing of the event is printed but
 //! its ID and its type.
 
-mod print;
+pub(crate) mod print;
 
 use std::path::PathBuf;
 

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use adapters::api::CallFailed;
 use adapters::aside::Unreachable;
 use adapters::settings::SettingsError;
 use domain::delivery::OurFault;
@@ -39,6 +40,20 @@ pub(crate) enum Failure {
     /// A queue is not there.
     #[error("{0}; the line above says why")]
     Queue(#[from] Unreachable),
+    /// The stack's API, or a key set.
+    #[error("{0}")]
+    Call(#[from] CallFailed),
+    /// Somebody before the stack has answered.
+    #[error(
+        "the API answered {status}: {said}. Is the URL the stack's, and may these credentials \
+         execute-api:Invoke?"
+    )]
+    Strange {
+        /// The status code.
+        status: u16,
+        /// What it says.
+        said: String,
+    },
     /// Nothing of a part could be done, so the rest was not tried. It may be repeated.
     #[error(
         "stopped, because nothing succeeds any more: {0}. Repeat the command later; what is done stays done"
@@ -99,6 +114,8 @@ impl From<Failure> for ExitCode {
             Failure::Settings(_)
             | Failure::Aws(_)
             | Failure::Queue(_)
+            | Failure::Call(_)
+            | Failure::Strange { .. }
             | Failure::Stopped(_)
             | Failure::Io(_) => Self::FAILURE,
             Failure::Usage(_) | Failure::File { .. } | Failure::NobodyToAsk => Self::from(2),

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use domain::ingest::Refusal;
 use domain::limits::REQUEST_BYTES_MAX;
+use zeroize::Zeroizing;
 
 use crate::console::{Console, plain};
 use crate::failure::Failure;
@@ -32,6 +33,13 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return Err(Failure::File { path: PathBuf::from(path), problem });
     }
     Ok(bytes)
+}
+
+/// The text of a file that holds a secret, zeroed when it is let go.
+pub(crate) fn read_secret(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    let bytes = Zeroizing::new(read(path)?);
+    let wrong = |_| Failure::File { path: PathBuf::from(path), problem: "no text".to_owned() };
+    std::str::from_utf8(&bytes).map(|text| Zeroizing::new(text.to_owned())).map_err(wrong)
 }
 
 /// Says all that is wrong with events as they were read, in the words in which ingest would.

@@ -16,7 +16,7 @@ use crate::json::Text;
 use crate::limits::JSON_DEPTH_MAX;
 use crate::time::Timestamp;
 
-pub use webhook::{ReceivedWebhook, check_webhook};
+pub use webhook::{IsMac, ReceivedWebhook, check_webhook};
 
 /// What a notification has to fit; what is `None` is not looked at.
 #[derive(Clone, Copy)]
@@ -221,12 +221,11 @@ fn no_jws(text: &str, parts: usize) -> Flaw {
 }
 
 fn object(part: &'static str, text: &str, flaws: &mut Vec<Flaw>) -> Option<Map<String, Value>> {
-    match URL_SAFE_NO_PAD.decode(text) {
-        Ok(bytes) => json_object(part, &bytes, flaws),
-        Err(_) => {
-            flaws.push(Flaw::Base64(part));
-            None
-        }
+    if let Ok(bytes) = URL_SAFE_NO_PAD.decode(text) {
+        json_object(part, &bytes, flaws)
+    } else {
+        flaws.push(Flaw::Base64(part));
+        None
     }
 }
 

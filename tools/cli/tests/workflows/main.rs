@@ -5,7 +5,9 @@ mod dead_letters;
 mod deliveries;
 mod explain;
 mod secrets;
+mod send;
 mod stack;
+mod verify;
 
 use stack::{Stack, workflows, workflows_with};
 
@@ -13,8 +15,14 @@ use stack::{Stack, workflows, workflows_with};
 fn help_names_every_command_and_every_exit_code() {
     let said = workflows(&["--help"]);
     assert_eq!(said.code, 0);
-    for text in ["deliveries", "dead-letters", "secrets", "Exit codes", "Examples", "--local"] {
+    let commands =
+        ["deliveries", "dead-letters", "secrets", "explain", "send", "verify", "completions"];
+    for text in commands.into_iter().chain(["Exit codes", "Examples", "--local"]) {
         assert!(said.stdout.contains(text), "{text}");
+    }
+    for command in ["explain", "send", "verify", "completions"] {
+        let said = workflows(&[command, "--help"]);
+        assert!(said.code == 0 && said.stdout.contains("Examples:"), "{command}");
     }
     for command in [
         ["deliveries", "list"],
@@ -28,6 +36,17 @@ fn help_names_every_command_and_every_exit_code() {
         let said = workflows(&[command[0], command[1], "--help"]);
         assert_eq!(said.code, 0, "{command:?}");
         assert!(said.stdout.contains("Usage: workflows"), "{command:?}");
+    }
+}
+
+#[test]
+fn every_shell_has_completions_that_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = workflows(&["completions", shell]);
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{shell}");
+        for word in ["redrive", "explain", "webhook-signature"] {
+            assert!(said.stdout.contains(word), "{shell} {word}");
+        }
     }
 }
 

@@ -23,12 +23,14 @@ pub struct ReceivedWebhook<'a> {
     pub body: &'a [u8],
 }
 
-/// Checks a standard webhook. `is_mac` says whether an HMAC is that of an input under the
-/// receiver's secret; `None` when nobody knows the secret. One signature that verifies is enough.
+/// Whether an HMAC (the second) is that of an input (the first) under the receiver's secret.
+pub type IsMac<'a> = &'a dyn Fn(&[u8], &[u8]) -> bool;
+
+/// Checks a standard webhook. `is_mac` is `None` when nobody knows the secret. One signature that verifies is enough.
 #[must_use]
 pub fn check_webhook(
     received: ReceivedWebhook<'_>,
-    is_mac: Option<&dyn Fn(&[u8], &[u8]) -> bool>,
+    is_mac: Option<IsMac<'_>>,
     keys: Option<&KeySet>,
     now: Timestamp,
 ) -> Checked {
@@ -63,7 +65,7 @@ fn check_headers(received: ReceivedWebhook<'_>, now: Timestamp, checked: &mut Ch
 
 fn check_signatures(
     received: ReceivedWebhook<'_>,
-    is_mac: Option<&dyn Fn(&[u8], &[u8]) -> bool>,
+    is_mac: Option<IsMac<'_>>,
     keys: Option<&KeySet>,
     checked: &mut Checked,
 ) {
