@@ -145,6 +145,37 @@ def dead_letters():
     assert run(block("set-aside")).startswith("MESSAGE")
 
 
+def explanations():
+    """Who gets an event is told; one is sent and followed; what a receiver got verifies."""
+    told = run(block("explain"))
+    assert "mine" in told and "It was accepted at" in told, told
+    followed = run(block("send"))
+    assert "accepted" in followed and "emails" in followed, followed
+    receiver = """
+import http.server, pathlib, sys
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        pathlib.Path(sys.argv[1]).write_bytes(body)
+        print("received", flush=True)
+        self.send_response(202)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 9000), Hook).serve_forever()
+"""
+    files = [ROOT / "received.txt", ROOT / "workflows.bash"]
+    try:
+        with running([sys.executable, "-c", receiver, str(files[0])]) as hook:
+            wait_for_port(hook, 9000)
+            run(block("setup") + block("post-again"))
+            hook.wait_for("received")
+            assert "It verifies." in run(block("verify"))
+        run(block("completions"))
+        assert "explain" in files[1].read_text()
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
 def wait_for_port(process, port):
     import socket
 
@@ -167,6 +198,7 @@ def main():
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
         dead_letters()
+        explanations()
         webhook()
         with running(["bash", "-c", block("watch")]) as watch:
             wait_for_port(watch, 9000)

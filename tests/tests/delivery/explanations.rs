@@ -22,10 +22,10 @@ use testkit::world::{Posted, Reaction, World};
 
 use crate::from_ingest::{accepted, posted};
 
-const SUBSCRIPTIONS: usize = 24;
-const EVENTS: usize = 12;
-const SEEDS: u64 = 12;
-const _: () = assert!(SUBSCRIPTIONS * EVENTS * SEEDS as usize >= 1_000);
+const SUBSCRIPTIONS: u32 = 24;
+const EVENTS: u32 = 12;
+const SEEDS: u32 = 12;
+const _: () = assert!(SUBSCRIPTIONS * EVENTS * SEEDS >= 3_000);
 
 /// A row that somebody wrote.
 struct Written {
@@ -134,7 +134,7 @@ fn switch(world: &World, chance: &mut Chance, written: &mut [Written]) {
     }
 }
 
-fn event(chance: &mut Chance, number: usize) -> Value {
+fn event(chance: &mut Chance, number: u32) -> Value {
     let data = json!({
         "country": one_of(chance, &[json!("DE"), json!(["AT", "FR"]), json!(null), json!(1)]),
         "plan": one_of(chance, &[json!(1), json!(true), json!({})]),
@@ -256,9 +256,9 @@ async fn explain_tells_the_truth_for_three_thousand_pairs() {
     let scopes = [property_of("p1"), property_of("p2"), client_of("c1"), client_of("c2")];
     let (mut posts, mut said) = (0, BTreeMap::<&str, usize>::new());
     for seed in 0..SEEDS {
-        let world = World::new(seed);
+        let world = World::new(seed.into());
         world.recognise_repetitions();
-        let mut chance = Chance::new(seed);
+        let mut chance = Chance::new(seed.into());
         let mut written = subscribe(&world, &mut chance, &scopes);
         let mut events = Vec::new();
         for number in 0..EVENTS {

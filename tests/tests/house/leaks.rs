@@ -54,7 +54,7 @@ const PRINTABLE: [(&str, &str); 30] = [
 ];
 
 /// Types of an operator's own machine.
-const ON_AN_OPERATOR_S_MACHINE: [&str; 1] = ["Whereabouts"];
+const ON_AN_OPERATOR_S_MACHINE: [&str; 3] = ["ApiUrl", "CallFailed", "Whereabouts"];
 
 /// The types of a source that derive `Debug`: name and body.
 fn printable_types(code: &str) -> Vec<(String, String)> {

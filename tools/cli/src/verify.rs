@@ -61,7 +61,7 @@ pub(crate) struct Arguments {
     /// Of a standard webhook: the header `webhook-signature`
     #[arg(long, value_name = "LIST", requires = "webhook_id")]
     webhook_signature: Option<String>,
-    /// Of a standard webhook: a file with the receiver's secret, `whsec_…`
+    /// Of a standard webhook: a file with the receiver's secret, `whsec_…`; `-` is standard input
     #[arg(long, value_name = "FILE", requires = "webhook_id")]
     secret_file: Option<PathBuf>,
     /// Print the payload too. It may hold personal data
@@ -75,6 +75,10 @@ pub(crate) async fn run(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
+    let stdin = Path::new("-");
+    if arguments.file == stdin && arguments.secret_file.as_deref() == Some(stdin) {
+        return Err(Failure::Usage("standard input is either the body or the secret"));
+    }
     let received = input::read(&arguments.file)?;
     let keys = arguments.keys(access).await?;
     let now = clock::now();

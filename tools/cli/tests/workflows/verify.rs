@@ -120,6 +120,21 @@ fn what_is_no_notification_is_told_by_what_it_is() {
         (vec!["verify", path, "--jwks", "http://keys.example.com/"], "plain text prove nothing"),
         (vec!["verify", path, "--jwks", path], "not a JWK set"),
         (vec!["verify", path, "--webhook-id", "dlv_1"], "--webhook-timestamp"),
+        (
+            vec![
+                "verify",
+                "-",
+                "--secret-file",
+                "-",
+                "--webhook-id",
+                "dlv_1",
+                "--webhook-timestamp",
+                "1",
+                "--webhook-signature",
+                "v1,",
+            ],
+            "either the body or the secret",
+        ),
     ] {
         let said = workflows(&arguments);
         assert_eq!(said.code, 2, "{}", said.stderr);

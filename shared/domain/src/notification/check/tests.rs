@@ -141,7 +141,7 @@ fn every_changed_character_of_a_signed_part_is_a_flaw() {
 
 const BODY: &str = r#"{"type":"account/v1/userCreated","timestamp":"2026-11-23T10:00:00Z","id":"e1","data":{"sub":"u"}}"#;
 
-fn webhook(signatures: &str, is_mac: Option<&dyn Fn(&[u8], &[u8]) -> bool>) -> Checked {
+fn webhook(signatures: &str, is_mac: Option<IsMac<'_>>) -> Checked {
     let received =
         ReceivedWebhook { id: "dlv_1", timestamp: "1795427990", signatures, body: BODY.as_bytes() };
     check_webhook(received, is_mac, Some(&keys()), NOW)
