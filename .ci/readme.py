@@ -165,6 +165,37 @@ def dead_letters():
     assert run(block("set-aside")).startswith("MESSAGE")
 
 
+def explanations():
+    """Who gets an event is told; one is sent and followed; what a receiver got verifies."""
+    told = run(block("explain"))
+    assert "mine" in told and "It was accepted at" in told, told
+    followed = run(block("send"))
+    assert "accepted" in followed and "emails" in followed, followed
+    receiver = """
+import http.server, pathlib, sys
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        pathlib.Path(sys.argv[1]).write_bytes(body)
+        print("received", flush=True)
+        self.send_response(202)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", 9000), Hook).serve_forever()
+"""
+    files = [ROOT / "received.txt", ROOT / "workflows.bash"]
+    try:
+        with running([sys.executable, "-c", receiver, str(files[0])]) as hook:
+            wait_for_port(hook, 9000)
+            run(block("setup") + block("post-again"))
+            hook.wait_for("received")
+            assert "It verifies." in run(block("verify"))
+        run(block("completions"))
+        assert "explain" in files[1].read_text()
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
+
+
 def wait_for_port(process, port):
     import socket
 
@@ -190,6 +221,7 @@ def main():
         assert run(block("akamai")) == "202\n"
         local.wait_for('"jti":"aic_0192f3a1-7c4e-7d10-9a5b-000000000002"')
         dead_letters()
+        explanations()
         webhook()
         decrypted("ECDH-ES+A256KW", "jwks.json")
         decrypted("RSA-OAEP-256", "rsa.json")

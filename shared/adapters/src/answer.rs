@@ -3,6 +3,9 @@
 //! Bad input is answered with `application/problem+json` (RFC 9457), naming what is wrong by JSON
 //! Pointer (RFC 6901).
 
+#[cfg(feature = "operator")]
+mod heard;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::enrich::Decision;
@@ -15,6 +18,9 @@ use domain::source::SetRefusal;
 use serde::Serialize;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+#[cfg(feature = "operator")]
+pub use heard::Heard;
 
 /// An HTTP answer, ready to be put into whatever envelope the caller expects. No `Debug`: its body
 /// may hold claims.

@@ -2,7 +2,8 @@
 //! compare-and-set that makes a dead letter pending again. Attributes: see [`crate::ledger`].
 //!
 //! A list of one subscription is a Query of the index `bySubscription`; any other is a Scan, which
-//! reads, and is billed for, the whole table. Neither carries an event over the network. The table
+//! reads, and is billed for, the whole table. Neither carries an event over the network; only who
+//! explains an event asks for one. The table
 //! narrows a list where it can; which entries are meant is the filter's own decision.
 
 use std::collections::HashMap;
@@ -11,6 +12,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use domain::event::Event;
 use domain::id::{DeliveryId, EventId, SubscriptionId};
 use domain::ledger::due_bucket;
 use domain::ledger::entry::{Entry, Filter, Standing};
@@ -153,6 +155,22 @@ impl Entries {
             Some(None) => Found::Unreadable,
             Some(Some(entry)) => Found::Entry(Box::new(entry)),
         })
+    }
+
+    /// The event of a delivery's item; `None` when there is no item, or none that can be read.
+    pub async fn event_of(&self, delivery_id: &DeliveryId) -> Result<Option<Event>, Unavailable> {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(delivery_id.as_str()))
+            .consistent_read(true)
+            .projection_expression("event")
+            .send()
+            .await;
+        let output = get.map_err(|error| unavailable("look", &error))?;
+        let text = output.item.as_ref().and_then(|item| item.get("event")?.as_s().ok());
+        Ok(text.and_then(|text| serde_json::from_str(text).ok()))
     }
 
     /// Makes a dead letter pending, if it still stands as it was found. `false` when it does not.

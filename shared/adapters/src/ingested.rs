@@ -8,10 +8,12 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
-use domain::ingest::{Begun, Posting, known_until_s};
+use domain::explain::Intake;
+use domain::ingest::{Begun, Posting, known_until_s, noted_at};
 use domain::limits::INGEST_AT_ONCE;
 use domain::time::{Deadline, Timestamp};
 use futures_util::stream::{self, StreamExt as _};
@@ -56,6 +58,36 @@ impl IngestedTable {
     pub async fn mark_sent(&self, postings: &[Posting], now: Timestamp, by: Deadline) {
         let answers = all(by, postings.iter().map(|posting| self.mark_one(posting, now))).await;
         settled(answers, "events could not be noted as sent; if they are repeated, they are sent");
+    }
+
+    /// What is known of a posting at this moment. It changes nothing.
+    pub async fn look(&self, posting: &Posting, now: Timestamp) -> Intake {
+        let get = self
+            .client
+            .get_item()
+            .table_name(&self.table)
+            .key("pk", s(posting.key()))
+            .consistent_read(true)
+            .send()
+            .await;
+        match get {
+            Ok(output) => output.item.map_or(Intake::NotKnown, |item| intake(&item, posting, now)),
+            // A stack has the table only with `IdempotentIngest`.
+            Err(error)
+                if error
+                    .as_service_error()
+                    .is_some_and(GetItemError::is_resource_not_found_exception) =>
+            {
+                Intake::NotKept
+            }
+            Err(error) => {
+                tracing::warn!(
+                    error = sentence(&error),
+                    "the table of ingested events could not be asked"
+                );
+                Intake::NotAsked
+            }
+        }
     }
 
     async fn begin_one(&self, posting: &Posting, now: Timestamp) -> Result<Begun, Failed> {
@@ -128,6 +160,24 @@ fn known(
     }
 }
 
+/// What an item says of a posting that is not made.
+fn intake(item: &HashMap<String, AttributeValue>, posting: &Posting, now: Timestamp) -> Intake {
+    let fields = Fields(item);
+    let (Some(hash), Some(state), Some(until_s)) =
+        (fields.str("bodyHash"), fields.str("state"), fields.number::<u64>("ttl"))
+    else {
+        return Intake::NotAsked;
+    };
+    let at = noted_at(until_s);
+    match state {
+        _ if until_s <= now.as_s() => Intake::NotKnown,
+        _ if hash != posting.body.as_str() => Intake::AnotherEvent,
+        PENDING => Intake::Begun { at },
+        SENT => Intake::Accepted { at },
+        _ => Intake::NotAsked,
+    }
+}
+
 /// What calls come to by the deadline, in their order: all at once, but not more than the limit.
 async fn all<T>(
     by: Deadline,
@@ -188,6 +238,26 @@ mod tests {
     fn an_item_that_cannot_be_read_says_nothing() {
         assert_eq!(known_by(posting().body.as_str(), "half", "mine"), None);
         assert!(known(&HashMap::new(), &posting(), "mine").is_err());
+    }
+
+    #[test]
+    fn a_look_says_when_an_event_was_accepted_and_forgets_what_has_expired() {
+        let posting = posting();
+        let noted_at = Timestamp::from_ms(1_795_428_000_000);
+        let look = |hash: &str, state: &str, now| {
+            let mut item: HashMap<_, _> = [("bodyHash", hash), ("state", state)]
+                .map(|(name, value)| (name.to_owned(), s(value)))
+                .into();
+            item.insert("ttl".to_owned(), n(known_until_s(noted_at)));
+            intake(&item, &posting, now)
+        };
+        let (same, soon) = (posting.body.as_str(), noted_at.plus_ms(5_000));
+        assert_eq!(look(same, SENT, soon), Intake::Accepted { at: noted_at });
+        assert_eq!(look(same, PENDING, soon), Intake::Begun { at: noted_at });
+        assert_eq!(look("other", SENT, soon), Intake::AnotherEvent);
+        assert_eq!(look(same, "half", soon), Intake::NotAsked);
+        assert_eq!(look(same, SENT, noted_at.plus_ms(86_400_000)), Intake::NotKnown);
+        assert_eq!(intake(&HashMap::new(), &posting, soon), Intake::NotAsked);
     }
 
     #[tokio::test]

@@ -6,6 +6,8 @@
 //! It decides nothing: what should happen is asked of `domain`.
 
 pub mod answer;
+#[cfg(feature = "operator")]
+pub mod api;
 pub mod aside;
 pub mod audience;
 pub mod aws;

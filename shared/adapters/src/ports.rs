@@ -3,6 +3,7 @@
 mod aside;
 mod delivery;
 mod enrich;
+mod explain;
 mod ingest;
 mod redrive;
 mod secrets;
@@ -11,6 +12,7 @@ mod sweep;
 pub use aside::AsidePorts;
 pub use delivery::DeliveryPorts;
 pub use enrich::EnrichPorts;
+pub use explain::ExplainPorts;
 pub use ingest::IngestPorts;
 pub use redrive::RedrivePorts;
 pub use secrets::SecretPorts;

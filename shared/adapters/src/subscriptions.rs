@@ -67,7 +67,7 @@ impl SubscriptionTable {
         if let Some(fresh) = read.as_ref().filter(|read| self.is_fresh(read, now)) {
             return Ok(Arc::clone(&fresh.subscriptions));
         }
-        let rows = self.query(scope).await?;
+        let rows = self.rows(scope).await?;
         let subscriptions = Arc::new(Subscriptions::read(scope, rows, &self.names));
         for row in &subscriptions.unreadable {
             tracing::warn!(
@@ -163,7 +163,8 @@ impl SubscriptionTable {
         Arc::clone(scopes.entry(scope.clone()).or_default())
     }
 
-    async fn query(
+    /// The rows of a scope as they stand now, read or not.
+    pub async fn rows(
         &self,
         scope: &Scope,
     ) -> Result<Vec<serde_json::Map<String, serde_json::Value>>, Unreadable> {

@@ -56,6 +56,14 @@ impl WebhookSecret {
         text
     }
 
+    /// One as a receiver has it: `whsec_` and base64, or base64 alone. `None` when it is not.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_ascii();
+        let octets = STANDARD.decode(text.strip_prefix(PREFIX).unwrap_or(text)).ok()?;
+        (!octets.is_empty()).then(|| Self(Zeroizing::new(octets)))
+    }
+
     /// Under a data key, for its owner alone: a nonce, and the secret with its tag.
     fn seal(&self, data_key: &[u8], owner: &SecretOwner) -> Option<Vec<u8>> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, data_key).ok()?);
@@ -101,6 +109,12 @@ impl WebhookKey {
         let mac = hmac::sign(&self.0, signing_input.as_bytes());
         mac.as_ref().try_into().expect("HMAC-SHA256 has 32 octets")
     }
+
+    /// Whether a MAC is that of a signing input.
+    #[must_use]
+    pub fn has_signed(&self, signing_input: &[u8], mac: &[u8]) -> bool {
+        hmac::verify(&self.0, signing_input, mac).is_ok()
+    }
 }
 
 /// The additional data that a secret is sealed with. Neither part can hold a `/` before its end.
@@ -122,8 +136,7 @@ mod tests {
     }
 
     fn secret(text: &str) -> WebhookSecret {
-        let text = text.strip_prefix(PREFIX).unwrap_or(text);
-        WebhookSecret(STANDARD.decode(text).expect("base64").into())
+        WebhookSecret::parse(text).expect("a secret")
     }
 
     #[test]
@@ -143,6 +156,9 @@ mod tests {
         ] {
             assert_eq!(STANDARD.encode(secret(text).key().sign(input)), expected);
             assert_eq!(*secret(text).reveal(), text);
+            let mac = secret(text).key().sign(input);
+            assert!(secret(text).key().has_signed(input.as_bytes(), &mac));
+            assert!(!secret(text).key().has_signed(b"", &mac));
         }
     }
 

@@ -18,10 +18,9 @@ use crate::id::EventId;
 use crate::message::Sent;
 use crate::time::{Deadline, Timestamp};
 
-use request::Posted;
-
-pub use idempotency::{Begun, BodyHash, Idempotency, Posting, known_until_s};
+pub use idempotency::{Begun, BodyHash, Idempotency, Posting, known_until_s, noted_at};
 pub use pack::Outgoing;
+pub(crate) use request::Posted;
 pub use request::{GivenBy, Refusal, Request};
 
 /// What a deployment decides about what is posted.

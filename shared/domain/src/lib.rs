@@ -13,6 +13,7 @@ pub mod egress;
 pub mod enrich;
 pub mod event;
 pub mod event_type;
+pub mod explain;
 pub mod id;
 pub mod ingest;
 pub mod jose;

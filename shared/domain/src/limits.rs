@@ -198,6 +198,10 @@ pub const REDRIVE_PER_MINUTE_MAX: u32 = 6_000;
 /// Dead letters redriven at once.
 pub const REDRIVE_AT_ONCE: usize = 32;
 
+/// Subscriptions that an explanation asks about at once: each costs two reads of the ledger's
+/// table, which is busy with deliveries.
+pub const EXPLAIN_AT_ONCE: usize = 16;
+
 /// Messages of a dead-letter queue that one command looks at.
 pub const ASIDE_MESSAGES_MAX: usize = 10_000;
 /// How long a message that is looked at is hidden from everybody else, in seconds: looking at the

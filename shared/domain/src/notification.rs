@@ -4,6 +4,7 @@
 //! Its payload is a function of event and subscription alone, so every attempt carries the same
 //! one; the signature is made at send time, with the key that is then current.
 
+pub mod check;
 mod webhook;
 
 use serde::Serialize;

@@ -163,10 +163,7 @@ impl Subscription {
         names: &EventTypeNames,
     ) -> Result<Self, RowProblem> {
         let mut row = Row::new(row);
-        let id = row
-            .required_str("sk")?
-            .strip_prefix(Self::SORT_KEY_PREFIX)
-            .and_then(|id| SubscriptionId::parse(id).ok())
+        let id = Self::id_of_sort_key(&row.required_str("sk")?)
             .ok_or(expected("sk", "SUBSCRIPTION# and 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"))?;
         let category = row.required_one_of("category", &CATEGORIES)?;
         if !category_fits(category, scope) {
@@ -226,6 +223,12 @@ impl Subscription {
     #[must_use]
     pub fn sort_key_of(id: &SubscriptionId) -> String {
         format!("{}{id}", Self::SORT_KEY_PREFIX)
+    }
+
+    /// Whose row that is; the other way round than [`Self::sort_key_of`].
+    #[must_use]
+    pub fn id_of_sort_key(sort_key: &str) -> Option<SubscriptionId> {
+        SubscriptionId::parse(sort_key.strip_prefix(Self::SORT_KEY_PREFIX)?).ok()
     }
 
     /// Whether this event is to be delivered to this subscription.

@@ -19,6 +19,7 @@ mod breakers;
 mod endpoints;
 mod environment;
 mod errands;
+mod explain;
 mod faults;
 mod held;
 mod index;

@@ -9,6 +9,7 @@ mod crashes;
 mod dead_letters;
 mod encryption;
 mod evidence;
+mod explanations;
 mod fan_out;
 mod first_attempts;
 mod from_akamai;

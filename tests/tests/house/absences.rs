@@ -128,6 +128,9 @@ fn what_is_secret_or_personal_cannot_be_printed() {
     for (file, name) in [
         ("shared/domain/src/event.rs", "Event"),
         ("shared/domain/src/jose/compact.rs", "Compact"),
+        ("shared/domain/src/explain.rs", "Subject"),
+        ("shared/domain/src/notification/check.rs", "Checked"),
+        ("shared/domain/src/notification/check/webhook.rs", "ReceivedWebhook"),
         ("shared/domain/src/ledger.rs", "LedgerItem"),
         ("shared/domain/src/ingest/pack.rs", "Outgoing"),
         ("shared/domain/src/ingest/request.rs", "Request"),

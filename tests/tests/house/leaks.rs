@@ -20,7 +20,7 @@ pub(crate) fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 32] = [
+const PRINTABLE: [(&str, &str); 34] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DefinitionProblem", "names in its author's own file"),
@@ -28,6 +28,7 @@ const PRINTABLE: [(&str, &str); 32] = [
     ("Entry", "our outcome code; it never loads the event"),
     ("EventTypeNames", "a setting"),
     ("Fields", "names of members"),
+    ("Flaw", "a token's header and issuer, and names of members"),
     ("Giver", "a hash of settings"),
     ("InVain", "an event type and a scope"),
     ("InvalidId", "what is allowed"),
@@ -41,6 +42,7 @@ const PRINTABLE: [(&str, &str); 32] = [
     ("Pointer", "names of members"),
     ("Position", "a key of an item"),
     ("Problem", "what was expected"),
+    ("Prospect", "our reason code"),
     ("Reason", "our outcome code"),
     ("ReasonPattern", "an operator's filter"),
     ("Receipt", "SQS's handle of a receive"),
@@ -56,7 +58,7 @@ const PRINTABLE: [(&str, &str); 32] = [
 ];
 
 /// Types of an operator's own machine.
-const ON_AN_OPERATOR_S_MACHINE: [&str; 1] = ["Whereabouts"];
+const ON_AN_OPERATOR_S_MACHINE: [&str; 3] = ["ApiUrl", "CallFailed", "Whereabouts"];
 
 /// The types of a source that derive `Debug`: name and body.
 fn printable_types(code: &str) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
-use adapters::ports::{AsidePorts, RedrivePorts, SecretPorts};
+use adapters::ports::{AsidePorts, ExplainPorts, RedrivePorts, SecretPorts};
 use adapters::rows::Rows;
 use adapters::settings::{self, Environment};
 use adapters::signing::KeySecret;
@@ -42,6 +42,10 @@ pub(crate) struct Access {
         value_name = "PREFIX"
     )]
     name_prefix: String,
+    /// The stack's parameter `EventTypeNames`, where it renames event types; else from
+    /// `EVENT_TYPE_NAMES`
+    #[arg(long, global = true, value_name = "JSON", value_parser = EventTypeNames::renamed)]
+    event_type_names: Option<EventTypeNames>,
 }
 
 /// One of the two worked queues, and with it its dead-letter queue.
@@ -67,6 +71,13 @@ impl Access {
     pub(crate) async fn ledger(&self) -> Result<RedrivePorts, Failure> {
         let config = self.config().await?;
         Ok(RedrivePorts::new(&config, self.named("deliveries"), self.named("subscriptions")))
+    }
+
+    /// All that an explanation looks at.
+    pub(crate) async fn explain(&self) -> Result<ExplainPorts, Failure> {
+        let config = self.config().await?;
+        let (subscriptions, deliveries) = (self.named("subscriptions"), self.named("deliveries"));
+        Ok(ExplainPorts::new(&config, subscriptions, deliveries, self.named("ingested")))
     }
 
     /// A dead-letter queue.
@@ -108,11 +119,25 @@ impl Access {
         self.local || url.is_some_and(|url| url.starts_with("http://"))
     }
 
+    /// Whether the stack of `cargo local` is meant.
+    pub(crate) const fn is_local(&self) -> bool {
+        self.local
+    }
+
+    /// What event types are called in this stack.
+    pub(crate) fn names(&self) -> Result<EventTypeNames, Failure> {
+        match &self.event_type_names {
+            Some(names) => Ok(names.clone()),
+            None => Ok(settings::event_type_names(&Environment)?),
+        }
+    }
+
     fn named(&self, name: &str) -> String {
         format!("{}{name}", self.name_prefix)
     }
 
-    async fn config(&self) -> Result<aws::SdkConfig, Failure> {
+    /// Region, credentials and endpoint.
+    pub(crate) async fn config(&self) -> Result<aws::SdkConfig, Failure> {
         let endpoint_url = match &self.endpoint_url {
             None if self.local => Some(LOCAL),
             url => url.as_deref(),
@@ -127,12 +152,6 @@ impl Access {
         };
         Ok(aws::operator_config(whereabouts, &Environment).await?)
     }
-}
-
-/// What event types are called in this deployment: its parameter `EventTypeNames`, from the variable
-/// `EVENT_TYPE_NAMES`.
-pub(crate) fn names() -> Result<EventTypeNames, Failure> {
-    Ok(settings::event_type_names(&Environment)?)
 }
 
 /// What an endpoint gets that takes any credentials.

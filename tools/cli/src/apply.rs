@@ -6,7 +6,7 @@ use adapters::rows::{Rows, Seen};
 use clap::Args;
 use domain::apply::{Step, StoredRow, plan};
 
-use crate::access::{self, Access};
+use crate::access::Access;
 use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
@@ -56,7 +56,7 @@ pub(crate) async fn run(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
-    let names = access::names()?;
+    let names = access.names()?;
     let definitions = documents::definitions(&arguments.files, &names, console)?;
     if definitions.is_empty() && !arguments.allow_empty {
         return Err(Failure::Usage(

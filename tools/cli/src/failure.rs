@@ -1,8 +1,10 @@
 //! How a command ends, and the process's exit code for it.
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use adapters::api::CallFailed;
 use adapters::aside::Unreachable;
 use adapters::settings::SettingsError;
 use adapters::signing::NotRotated;
@@ -40,6 +42,20 @@ pub(crate) enum Failure {
     /// A queue is not there.
     #[error("{0}; the line above says why")]
     Queue(#[from] Unreachable),
+    /// The stack's API, or a key set.
+    #[error("{0}")]
+    Call(#[from] CallFailed),
+    /// Somebody before the stack has answered.
+    #[error(
+        "the API answered {status}: {said}. Is the URL the stack's, and may these credentials \
+         execute-api:Invoke?"
+    )]
+    Strange {
+        /// The status code.
+        status: u16,
+        /// What it says.
+        said: String,
+    },
     /// Nothing of a part could be done, so the rest was not tried. It may be repeated.
     #[error(
         "stopped, because nothing succeeds any more: {0}. Repeat the command later; what is done stays done"
@@ -60,6 +76,14 @@ pub(crate) enum Failure {
     /// The keys are not rotated now.
     #[error("{0}")]
     NoRotation(#[from] key_rotation::Refusal),
+    /// A file that was named.
+    #[error("{path}: {problem}", path = path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it, without its content.
+        problem: String,
+    },
     /// The arguments do not fit together.
     #[error("{0}")]
     Usage(&'static str),
@@ -113,10 +137,14 @@ impl From<Failure> for ExitCode {
             Failure::Settings(_)
             | Failure::Aws(_)
             | Failure::Queue(_)
+            | Failure::Call(_)
+            | Failure::Strange { .. }
             | Failure::Stopped(_)
             | Failure::KeysUnreachable(_)
             | Failure::Io(_) => Self::FAILURE,
-            Failure::Files(_) | Failure::Usage(_) | Failure::NobodyToAsk => Self::from(2),
+            Failure::Files(_) | Failure::File { .. } | Failure::Usage(_) | Failure::NobodyToAsk => {
+                Self::from(2)
+            }
             Failure::Declined
             | Failure::NoSecret(_)
             | Failure::KeysUnfit(_)

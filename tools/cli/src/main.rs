@@ -5,24 +5,30 @@
 //! error.
 
 mod access;
+mod api;
 mod apply;
 mod console;
 mod dead_letters;
 mod deliveries;
 mod documents;
 mod duration;
+mod explain;
 mod failure;
 mod filter;
+mod input;
 mod keys;
 mod schema;
 mod secrets;
+mod send;
 mod subscriptions;
+mod verify;
 mod whose;
 
 use std::process::ExitCode;
 
 use adapters::settings::{Environment, Strings as _};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use clap_complete::Shell;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -40,8 +46,8 @@ use failure::{Failure, Finished};
     arg_required_else_help = true,
     after_help = "Exit codes:
   0  done
-  1  AWS could not be reached or refused; the log lines on standard error say what
-  2  the command line or a file is wrong, or a question could not be asked (no terminal, no --yes)
+  1  AWS or the API could not be reached or refused; the log lines on standard error say what
+  2  the command line or a file that it names is wrong, or a question could not be asked (no terminal, no --yes)
   3  nothing matched, or something that was asked for was not done; the output says what
 
 Examples:
@@ -55,6 +61,9 @@ Examples:
   workflows deliveries redrive --subscription mine --reason exhausted --dry-run
   workflows --name-prefix staging- dead-letters list --queue events
   workflows dead-letters move-back --queue events --reason unknown_version
+  workflows explain events/requests/userUpdated.json
+  workflows --local send events/requests/userUpdated.json --watch
+  workflows --local verify received.txt
   workflows secrets create --property demo-property --subscription mine
   workflows keys list
   workflows keys rotate --dry-run"
@@ -83,12 +92,27 @@ enum Command {
     /// Records that could not be read: the two dead-letter queues
     #[command(subcommand)]
     DeadLetters(dead_letters::Command),
+    /// Who would get an event, and who got it
+    Explain(explain::Arguments),
     /// What standard webhooks are signed with
     #[command(subcommand)]
     Secrets(secrets::Command),
     /// What tokens are signed with
     #[command(subcommand)]
     Keys(keys::Command),
+    /// Post sample events to the stack, and follow them to their targets
+    Send(send::Arguments),
+    /// Whether something received is a notification, and what is wrong with it
+    Verify(verify::Arguments),
+    /// Print the completions of a shell
+    #[command(after_help = "Examples:
+  workflows completions bash > ~/.local/share/bash-completion/completions/workflows
+  workflows completions zsh > ~/.zfunc/_workflows")]
+    Completions {
+        /// Which shell
+        #[arg(value_enum)]
+        shell: Shell,
+    },
 }
 
 fn main() -> ExitCode {
@@ -112,18 +136,25 @@ fn main() -> ExitCode {
 
 async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failure> {
     start_log()?;
-    match arguments.command {
-        Command::Subscriptions(command) => {
-            subscriptions::run(command, &arguments.access, console).await
+    let Arguments { access, command, .. } = arguments;
+    match command {
+        Command::Subscriptions(command) => subscriptions::run(command, &access, console).await,
+        Command::Apply(command) => apply::run(&command, &access, console).await,
+        Command::Schema(command) => schema::run(&command, &access, console),
+        Command::Keys(command) => keys::run(command, &access, console).await,
+        Command::Deliveries(command) => deliveries::run(command, &access, console).await,
+        Command::DeadLetters(command) => dead_letters::run(command, &access, console).await,
+        Command::Explain(arguments) => explain::run(arguments, &access, console).await,
+        Command::Secrets(command) => secrets::run(command, &access, console).await,
+        Command::Send(arguments) => send::run(arguments, &access, console).await,
+        Command::Verify(arguments) => verify::run(arguments, &access, console).await,
+        Command::Completions { shell } => {
+            // To a buffer first: the generator ends in a panic when a pipe is closed.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "workflows", &mut script);
+            std::io::Write::write_all(&mut std::io::stdout().lock(), &script)?;
+            Ok(Finished::Done)
         }
-        Command::Apply(command) => apply::run(&command, &arguments.access, console).await,
-        Command::Schema(command) => schema::run(&command, console),
-        Command::Deliveries(command) => deliveries::run(command, &arguments.access, console).await,
-        Command::DeadLetters(command) => {
-            dead_letters::run(command, &arguments.access, console).await
-        }
-        Command::Secrets(command) => secrets::run(command, &arguments.access, console).await,
-        Command::Keys(command) => keys::run(command, &arguments.access, console).await,
     }
 }
 
@@ -146,7 +177,6 @@ fn start_log() -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory as _;
 
     #[test]
     fn the_command_line_is_well_formed() {

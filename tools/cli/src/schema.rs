@@ -3,14 +3,14 @@
 use clap::{Args, ValueEnum};
 use domain::schema;
 
-use crate::access;
+use crate::access::Access;
 use crate::console::Console;
 use crate::failure::{Failure, Finished};
 
 /// Print the JSON Schema of what people write
 #[derive(Args)]
 #[command(
-    after_help = "The same as in docs/schemas, with this deployment's names of event types where EVENT_TYPE_NAMES has
+    after_help = "The same as in docs/schemas, with this stack's names of event types where --event-type-names has
 others. In an editor with YAML support a definition may begin with:
 
   # yaml-language-server: $schema=./subscription.json
@@ -36,8 +36,12 @@ enum Of {
 }
 
 /// Carries the command out.
-pub(crate) fn run(arguments: &Schema, console: &Console) -> Result<Finished, Failure> {
-    let names = access::names()?;
+pub(crate) fn run(
+    arguments: &Schema,
+    access: &Access,
+    console: &Console,
+) -> Result<Finished, Failure> {
+    let names = access.names()?;
     let schema = match arguments.of {
         Of::Subscription => schema::definition(&names),
         Of::Row => schema::row(&names),

@@ -16,7 +16,7 @@ use domain::scope::Scope;
 use domain::subscription::{Change, Definition, SecretOwner, Subscription};
 use serde_json::{Value, json};
 
-use crate::access::{self, Access};
+use crate::access::Access;
 use crate::console::{Console, count, heading};
 use crate::failure::{Failure, Finished};
 use crate::whose::Whose;
@@ -111,11 +111,11 @@ pub(crate) async fn run(
     match command {
         Command::Put(arguments) => put::run(&arguments, access, console).await,
         Command::Get(whose) => {
-            get(&whose.key()?, &access::names()?, &access.rows().await?, console).await
+            get(&whose.key()?, &access.names()?, &access.rows().await?, console).await
         }
         Command::List(List { property, client }) => {
             let scope = property.map(Scope::Property).or_else(|| client.map(Scope::Client));
-            list(scope.as_ref(), &access::names()?, &access.rows().await?, console).await
+            list(scope.as_ref(), &access.names()?, &access.rows().await?, console).await
         }
         Command::Enable(whose) => {
             let changes = |row: &_| switched(row, true);
@@ -183,7 +183,7 @@ async fn change(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
-    let (names, rows) = (access::names()?, access.rows().await?);
+    let (names, rows) = (access.names()?, access.rows().await?);
     let Some(row) = rows.find(key).await? else { return not_there(key, Action::Change, console) };
     let changes = changes(&row);
     let answer = if changes.is_empty() {

@@ -141,6 +141,13 @@ pub fn known_until_s(noted_at: Timestamp) -> u64 {
     noted_at.as_s() + IDEMPOTENCY_S
 }
 
+/// When an ID was noted that is known until this second; the other way round than
+/// [`known_until_s`].
+#[must_use]
+pub fn noted_at(known_until_s: u64) -> Timestamp {
+    Timestamp::from_ms(known_until_s.saturating_sub(IDEMPOTENCY_S).saturating_mul(1_000))
+}
+
 /// Begins the events of a request, or refuses it whole because of an ID that belongs to another
 /// body.
 pub(super) async fn begin(

@@ -47,14 +47,14 @@ pub enum Refusal {
 }
 
 /// An event of a request.
-pub(super) struct Posted {
-    pub(super) event: Event,
+pub(crate) struct Posted {
+    pub(crate) event: Event,
     /// Where it stands in the request.
     pub(super) pointer: Pointer,
     /// Whose ID it has.
-    pub(super) id: GivenBy,
+    pub(crate) id: GivenBy,
     /// By whose clock it occurred.
-    pub(super) occurred_at: GivenBy,
+    pub(crate) occurred_at: GivenBy,
 }
 
 /// Where a member of an event comes from.
@@ -88,7 +88,7 @@ impl<'a> Request<'a> {
 
     /// Parses all events, or says everything that is wrong with them. An ID stands in a request
     /// once, even where the scopes differ: the answer names events by their IDs alone.
-    pub(super) fn parse(
+    pub(crate) fn parse(
         self,
         source: Source,
         names: &EventTypeNames,

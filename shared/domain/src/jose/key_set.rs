@@ -106,6 +106,20 @@ impl KeySet {
         candidates.next().is_none().then_some(key)
     }
 
+    /// The names of its keys, each once, in their order.
+    #[must_use]
+    pub fn kids(&self) -> Vec<&str> {
+        let mut kids: Vec<&str> =
+            self.verifying.iter().filter_map(|key| key.kid.as_deref()).collect();
+        kids.dedup();
+        kids
+    }
+
+    /// All keys for this algorithm.
+    pub fn all_for(&self, algorithm: Algorithm) -> impl Iterator<Item = &Key> {
+        self.verifying.iter().filter(move |key| key.algorithm == algorithm)
+    }
+
     /// Whether any key in it is for this algorithm.
     #[must_use]
     pub fn holds(&self, algorithm: Algorithm) -> bool {
@@ -118,6 +132,19 @@ impl Key {
     #[must_use]
     pub fn algorithm(&self) -> Algorithm {
         self.algorithm
+    }
+
+    /// Whether the key's signature of a message is this one.
+    #[must_use]
+    pub fn has_signed(&self, message: &[u8], signature: &[u8]) -> bool {
+        let signature = URL_SAFE_NO_PAD.encode(signature);
+        let verified = jsonwebtoken::crypto::verify(
+            &signature,
+            message,
+            &self.material,
+            self.algorithm.of_library(),
+        );
+        matches!(verified, Ok(true))
     }
 
     pub(super) fn decoding_key(&self) -> &DecodingKey {

@@ -56,6 +56,21 @@ pub enum Mismatch {
     Match(String),
 }
 
+impl Mismatch {
+    /// The clause, as a code for programs.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Disabled => "disabled",
+            Self::Scope => "scope",
+            Self::Category => "category",
+            Self::EventType => "event_type",
+            Self::ChangedAttributes => "changed_attributes",
+            Self::Match(_) => "match",
+        }
+    }
+}
+
 impl Filter {
     pub(super) fn read(row: &mut Row, category: Category) -> Result<Option<Self>, RowProblem> {
         let Some(mut filter) = row.object("filter")? else { return Ok(None) };

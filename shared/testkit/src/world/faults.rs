@@ -49,6 +49,8 @@ pub enum Call {
     Begin,
     /// Noting a posting as sent: one call for each.
     MarkSent,
+    /// Looking at what is known of a posting.
+    LookAtPosting,
     /// Ingest's sending of messages: all entries of one call.
     Send,
     /// Reading the published keys.
@@ -152,7 +154,7 @@ impl Call {
             Self::Wake | Self::SendPortions | Self::SetAside | Self::Send | Self::WakeAll => {
                 Service::Queues
             }
-            Self::Begin | Self::MarkSent => Service::Ingested,
+            Self::Begin | Self::MarkSent | Self::LookAtPosting => Service::Ingested,
             Self::Take | Self::LookForDecision | Self::KeepDecision => Service::Logins,
             Self::KnownGood | Self::SaveGood | Self::MarkRefused | Self::MarkRevoked => {
                 Service::KnownGood
@@ -182,7 +184,8 @@ impl Call {
             | Self::KeepDecision
             | Self::KnownGood
             | Self::SaveGood
-            | Self::MarkRefused => true,
+            | Self::MarkRefused
+            | Self::LookAtPosting => true,
             Self::Subscriptions
             | Self::Sign
             | Self::SignWebhook

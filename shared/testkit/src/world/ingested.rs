@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::ingest::{Begun, BodyHash, Idempotency, Posting, known_until_s};
+use domain::explain::Intake;
+use domain::ingest::{Begun, BodyHash, Idempotency, Posting, known_until_s, noted_at};
 use domain::time::Timestamp;
 
 use super::World;
@@ -36,6 +37,17 @@ impl Ingested {
         let row = Row { body, is_sent: false, known_until_s: known_until_s(now) };
         self.0.insert(posting.key(), row);
         Begun::New
+    }
+
+    pub(super) fn look(&self, posting: &Posting, now: Timestamp) -> Intake {
+        let row = self.0.get(&posting.key()).filter(|row| row.known_until_s > now.as_s());
+        let Some(row) = row else { return Intake::NotKnown };
+        let at = noted_at(row.known_until_s);
+        match (row.body == posting.body, row.is_sent) {
+            (false, _) => Intake::AnotherEvent,
+            (true, false) => Intake::Begun { at },
+            (true, true) => Intake::Accepted { at },
+        }
     }
 
     pub(super) fn mark_sent(&mut self, posting: &Posting, now: Timestamp) {

@@ -39,6 +39,13 @@ impl SubscriptionRows {
         self.rows.get(&(scope.key(), format!("{SORT_KEY_PREFIX}{id}")))
     }
 
+    /// All rows of a scope, as they are.
+    pub(super) fn of_scope(&self, scope: &Scope) -> Vec<Map<String, Value>> {
+        let key = scope.key();
+        let rows = self.rows.iter().filter(|((partition, _), _)| *partition == key);
+        rows.map(|(_, row)| row.clone()).collect()
+    }
+
     pub(super) fn is_disabled(&self, scope: &Scope, id: &str) -> bool {
         let row = self.row(scope, id);
         row.is_some_and(|row| row.get("enabled") == Some(&json!(false)))

@@ -12,7 +12,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::{Work, Writing, carry_out, check, show, show_plan};
-use crate::access::{self, Access};
+use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
 use crate::failure::{Failure, Finished};
@@ -36,7 +36,7 @@ pub(super) async fn run(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
-    let names = access::names()?;
+    let names = access.names()?;
     let definitions = documents::definitions(&arguments.files, &names, console)?;
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;

@@ -6,6 +6,7 @@ use local::samples;
 use testkit::canary::{Canary, sightings};
 use testkit::receiver::{Receiver, Reply};
 
+use crate::explain::file;
 use crate::stack::{Stack, text, workflows_with};
 
 const QUERY: &str = "canaryqquery4711";
@@ -36,6 +37,15 @@ async fn a52_no_command_prints_an_event_a_query_a_reply_or_a_credential() {
         stack.send(queue, RECORD, Some("not_a_message")).await;
     }
 
+    let events = format!(
+        r#"[{{"id":"e1","type":"userUpdated","propertyId":"demo-property","sub":"{}",
+        "data":{{"note":"{}"}}}}]"#,
+        EVENT[0], EVENT[1]
+    );
+    let events = file("canary.json", &events);
+    let events = events.to_str().expect("a path");
+    let api = stack.local.api_url().to_owned();
+
     let mut printed = String::new();
     for round in ["up", "down"] {
         if round == "down" {
@@ -47,6 +57,10 @@ async fn a52_no_command_prints_an_event_a_query_a_reply_or_a_credential() {
             vec!["deliveries", "show", &id],
             vec!["deliveries", "redrive", "--all", "--dry-run"],
             vec!["deliveries", "redrive", &id],
+            vec!["explain", events],
+            vec!["explain", "--event", "e1", "--property", "demo-property"],
+            vec!["send", events, "--url", &api, "--watch", "--for", "0s"],
+            vec!["verify", events, "--url", &api],
             vec!["dead-letters", "list", "--queue", "events"],
             vec!["dead-letters", "move-back", "--queue", "events", "--all", "--yes"],
             vec!["dead-letters", "move-back", "--queue", "retries", "--all", "--dry-run"],

@@ -4,10 +4,13 @@ mod apply;
 mod canary;
 mod dead_letters;
 mod deliveries;
+mod explain;
 mod keys;
 mod secrets;
+mod send;
 mod stack;
 mod subscriptions;
+mod verify;
 
 use stack::{Stack, workflows, workflows_with};
 
@@ -15,18 +18,25 @@ use stack::{Stack, workflows, workflows_with};
 fn help_names_every_command_and_every_exit_code() {
     let said = workflows(&["--help"]);
     assert_eq!(said.code, 0);
-    for text in [
+    let commands = [
         "subscriptions",
         "apply",
+        "schema",
         "deliveries",
         "dead-letters",
         "secrets",
         "keys",
-        "Exit codes",
-        "Examples",
-        "--local",
-    ] {
+        "explain",
+        "send",
+        "verify",
+        "completions",
+    ];
+    for text in commands.into_iter().chain(["Exit codes", "Examples", "--local"]) {
         assert!(said.stdout.contains(text), "{text}");
+    }
+    for command in ["explain", "send", "verify", "completions"] {
+        let said = workflows(&[command, "--help"]);
+        assert!(said.code == 0 && said.stdout.contains("Examples:"), "{command}");
     }
     for command in [
         ["deliveries", "list"],
@@ -62,6 +72,17 @@ fn the_published_schemas_are_those_of_this_release() {
         assert_eq!(said.code, 0, "{}", said.stderr);
         let published = std::fs::read_to_string(format!("{folder}/{name}.json")).expect(name);
         assert!(published == said.stdout, "docs/schemas/{name}.json is not what schema prints");
+    }
+}
+
+#[test]
+fn every_shell_has_completions_that_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let said = workflows(&["completions", shell]);
+        assert_eq!((said.code, said.stderr.as_str()), (0, ""), "{shell}");
+        for word in ["redrive", "explain", "webhook-signature"] {
+            assert!(said.stdout.contains(word), "{shell} {word}");
+        }
     }
 }
 
