@@ -102,7 +102,10 @@ fn schema_of(name: &str) -> Value {
             "enum": ["set", "standard_webhooks"],
             "description": "a Security Event Token (RFC 8417), or plain JSON signed in a header",
         }),
-        "signingAlg" => json!({"enum": ["ES256"], "description": "what tokens are signed with"}),
+        "signingAlg" => json!({
+            "enum": ["ES256", "RS256", "EdDSA"],
+            "description": "what tokens are signed with; else ES256",
+        }),
         "encryptionJwk" => json!({
             "type": "object", "required": ["kty"],
             "properties": {"kty": {"enum": ["EC", "RSA"]}, "use": {"const": "enc"}, "d": false},

@@ -37,6 +37,9 @@ fn some_value() -> impl Strategy<Value = Value> {
     let values = [
         json!("mine"),
         json!("required"),
+        json!("ES256"),
+        json!("EdDSA"),
+        json!("ES384"),
         json!("none"),
         json!(""),
         json!("a b"),
