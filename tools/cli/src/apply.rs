@@ -10,7 +10,7 @@ use crate::access::Access;
 use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
-use crate::subscriptions::{Work, Writing, carry_out, check, show_plan, warn_of_twins};
+use crate::subscriptions::{Work, Writing, carry_out, check, show_plan, trials, warn_of_twins};
 
 /// Makes the table equal to files: creates, changes and deletes subscriptions
 #[derive(Args)]
@@ -65,6 +65,7 @@ pub(crate) async fn run(
     }
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
+    let trials = trials(&arguments.writing, access, console).await?;
     let stored = all(&rows, console).await?;
     let plan = plan(&definitions, &stored, &arguments.owner);
     let work = Work { steps: plan.steps, unchanged: plan.unchanged, owner: Some(&arguments.owner) };
@@ -82,7 +83,7 @@ pub(crate) async fn run(
         0 => "Apply?".to_owned(),
         some => format!("Apply, and delete {}?", count(some as u64, "row", "rows")),
     };
-    carry_out(work, &arguments.writing, Some(question), &rows, console).await
+    carry_out(work, &arguments.writing, Some(question), (&rows, trials.as_ref()), console).await
 }
 
 /// The whole table.

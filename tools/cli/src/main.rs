@@ -21,6 +21,7 @@ mod schema;
 mod secrets;
 mod send;
 mod subscriptions;
+mod trials;
 mod verify;
 mod whose;
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 use domain::delivery::sending::Ports;
 use domain::delivery::{NoToken, OurFault, Post, Unsigned};
+use domain::event_type::EventTypeNames;
 use domain::jose::{Algorithm, Compact};
 use domain::notification::Signature;
 use domain::outcome::Outcome;
@@ -18,7 +19,7 @@ use super::StartError;
 use crate::clock;
 use crate::endpoints::Endpoints;
 use crate::key_sets::KeySets;
-use crate::settings::{Strings, optional};
+use crate::settings::{Strings, optional, required};
 use crate::signing::{KeyStore, NotSigned};
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
@@ -52,6 +53,21 @@ impl SendingPorts {
             endpoints: Endpoints::new(targets.clone(), subscriptions),
             targets,
         })
+    }
+}
+
+impl SendingPorts {
+    /// As [`Self::new`], without anybody beside it: the table is `SUBSCRIPTIONS_TABLE`.
+    pub fn alone(
+        config: &SdkConfig,
+        strings: &impl Strings,
+        targets: Targets,
+        names: EventTypeNames,
+    ) -> Result<Self, StartError> {
+        let table = required(strings, "SUBSCRIPTIONS_TABLE")?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(config);
+        let subscriptions = SubscriptionTable::new(dynamodb, table, names, 0);
+        Self::new(config, strings, targets, Arc::new(subscriptions))
     }
 }
 

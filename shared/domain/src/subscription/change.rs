@@ -3,8 +3,8 @@
 
 use serde_json::{Map, Value};
 
-use super::Definition;
 use super::attributes::{MANAGED_BY, OWNED};
+use super::{Definition, SecretOwner, Subscription};
 
 /// One attribute that is to be another than it is. No `Debug`: a URL may have a token in its query.
 #[derive(Clone, PartialEq)]
@@ -54,6 +54,25 @@ pub fn changes(
         change(MANAGED_BY, Some(owner.into()));
     }
     changes
+}
+
+/// A row with changes made in it.
+#[must_use]
+pub fn after(
+    key: &SecretOwner,
+    before: &Map<String, Value>,
+    changes: &[Change],
+) -> Map<String, Value> {
+    let mut row = before.clone();
+    row.insert("pk".to_owned(), key.scope.key().into());
+    row.insert("sk".to_owned(), Subscription::sort_key_of(&key.subscription_id).into());
+    for Change { attribute, after, .. } in changes {
+        match after {
+            Some(value) => row.insert(attribute.clone(), value.clone()),
+            None => row.remove(attribute),
+        };
+    }
+    row
 }
 
 /// Whether an attribute stays as it is where a definition does not say.

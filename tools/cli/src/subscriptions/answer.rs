@@ -14,6 +14,9 @@ pub(super) enum Answer {
     Planned,
     /// It is so now.
     Written,
+    /// It is so now, and its endpoint has not shown that it wants notifications: it gets none until it
+    /// has.
+    WrittenUnverified,
     /// It is no more.
     Deleted,
     /// It was so already.
@@ -59,6 +62,7 @@ impl Answer {
         match self {
             Self::Planned => "planned",
             Self::Written => "written",
+            Self::WrittenUnverified => "written_unverified",
             Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
             Self::ChangedMeanwhile => "changed_meanwhile",
@@ -71,7 +75,9 @@ impl Answer {
     pub(super) const fn is_good(self) -> bool {
         match self {
             Self::Planned | Self::Written | Self::Deleted | Self::Unchanged => true,
-            Self::ChangedMeanwhile | Self::NotThere | Self::Failed => false,
+            Self::WrittenUnverified | Self::ChangedMeanwhile | Self::NotThere | Self::Failed => {
+                false
+            }
         }
     }
 
@@ -79,6 +85,9 @@ impl Answer {
     pub(super) fn words(self) -> String {
         match self {
             Self::Written | Self::Deleted => good(self.as_str()),
+            Self::WrittenUnverified => {
+                bad("written, and gets nothing before its endpoint has echoed a challenge")
+            }
             Self::Planned => self.as_str().to_owned(),
             Self::Unchanged => "is so already".to_owned(),
             Self::ChangedMeanwhile => {

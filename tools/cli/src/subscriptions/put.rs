@@ -11,7 +11,7 @@ use domain::subscription::{Definition, SecretOwner, Subscription, changes};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
-use super::{Work, Writing, carry_out, check, show, show_plan};
+use super::{Work, Writing, carry_out, check, show, show_plan, trials};
 use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
@@ -40,13 +40,14 @@ pub(super) async fn run(
     let definitions = documents::definitions(&arguments.files, &names, console)?;
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
+    let trials = trials(&arguments.writing, access, console).await?;
     let stored = find_all(&definitions, &rows, console).await?;
     let work = work(&definitions, &stored);
     show_plan(&work, console)?;
     warn_of_neighbours(&definitions, &rows, &names, console).await?;
     let overwritten = work.steps.iter().any(|step| matches!(step, Step::Change { .. }));
     let question = overwritten.then(|| "Overwrite?".to_owned());
-    carry_out(work, &arguments.writing, question, &rows, console).await
+    carry_out(work, &arguments.writing, question, (&rows, trials.as_ref()), console).await
 }
 
 /// Each definition beside its row, where there is one.

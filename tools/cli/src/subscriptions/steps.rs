@@ -1,15 +1,19 @@
 //! A plan shown, asked about and carried out: many rows at once, each on its own condition.
 
+use adapters::clock;
 use adapters::rows::{Rows, Seen};
 use domain::apply::{Step, StoredRow};
 use domain::delivery::OurFault;
-use domain::subscription::{Change, changes};
+use domain::subscription::{Change, Definition, Subscription, after, changes};
+use domain::verification::Verification;
 use futures_util::stream::{self, StreamExt as _};
 
 use super::answer::{Action, Answer};
 use super::{Writing, show};
 use crate::console::{Console, bad, count, good, plain};
 use crate::failure::{Failure, Finished};
+use crate::trials::{Trials, is_good, words};
+use serde_json::{Map, Value};
 
 /// Rows that are written at once.
 const AT_ONCE: usize = 8;
@@ -76,7 +80,7 @@ pub(crate) async fn carry_out(
     work: Work<'_>,
     writing: &Writing,
     question: Option<String>,
-    rows: &Rows,
+    (rows, trials): (&Rows, Option<&Trials>),
     console: &Console,
 ) -> Result<Finished, Failure> {
     if writing.dry_run {
@@ -91,7 +95,7 @@ pub(crate) async fn carry_out(
     let total = work.steps.len();
     let owner = work.owner;
     let answers = stream::iter(&work.steps)
-        .map(|step| async move { (step, answer(step, owner, rows).await) })
+        .map(|step| async move { (step, answer(step, owner, rows, trials, console).await) })
         .buffer_unordered(AT_ONCE);
     let mut answers = std::pin::pin!(answers);
     let (mut done, mut left, mut failures, mut in_a_row) = (0, 0, 0, 0);
@@ -100,6 +104,7 @@ pub(crate) async fn carry_out(
         let answer = answer.unwrap_or(Answer::Failed);
         match answer {
             Answer::Failed => (failures, in_a_row) = (failures + 1, in_a_row + 1),
+            Answer::WrittenUnverified => (done, left, in_a_row) = (done + 1, left + 1, 0),
             good if good.is_good() => (done, in_a_row) = (done + 1, 0),
             _ => (left, in_a_row) = (left + 1, 0),
         }
@@ -119,7 +124,7 @@ pub(crate) async fn carry_out(
     Ok(if left == 0 { Finished::Done } else { Finished::InPart })
 }
 
-fn object(step: &Step<'_, Seen>, answer: Answer) -> serde_json::Value {
+fn object(step: &Step<'_, Seen>, answer: Answer) -> Value {
     answer.object(step.key(), Action::of(step), changes_of(step))
 }
 
@@ -127,21 +132,64 @@ async fn answer(
     step: &Step<'_, Seen>,
     owner: Option<&str>,
     rows: &Rows,
+    trials: Option<&Trials>,
+    console: &Console,
 ) -> Result<Answer, OurFault> {
-    let is_done = match step {
-        Step::Create { definition, changes } => rows.write(&definition.key, None, changes).await?,
-        Step::Change { definition, row, changes } => {
-            rows.write(&definition.key, Some(&row.seen), changes).await?
+    let (is_done, answer) = match step {
+        Step::Create { definition, changes } => {
+            let nothing = Map::new();
+            let (changes, answer) = verified(&nothing, definition, changes, trials, console).await;
+            (rows.write(&definition.key, None, &changes).await?, answer)
         }
-        Step::Delete { row } => rows.delete(row).await?,
+        Step::Change { definition, row, changes } => {
+            let before = &row.attributes;
+            let (changes, answer) = verified(before, definition, changes, trials, console).await;
+            (rows.write(&definition.key, Some(&row.seen), &changes).await?, answer)
+        }
+        Step::Delete { row } => (rows.delete(row).await?, Answer::Deleted),
     };
-    if !is_done && !is_as_wanted(step, owner, rows).await? {
-        return Ok(Answer::ChangedMeanwhile);
+    if is_done || is_as_wanted(step, owner, rows).await? {
+        Ok(answer)
+    } else {
+        Ok(Answer::ChangedMeanwhile)
     }
-    Ok(match step {
-        Step::Delete { .. } => Answer::Deleted,
-        Step::Create { .. } | Step::Change { .. } => Answer::Written,
-    })
+}
+
+/// The changes, and where the endpoint has yet to show that it wants notifications and does so now,
+/// that it has.
+async fn verified(
+    before: &Map<String, Value>,
+    definition: &Definition,
+    changes: &[Change],
+    trials: Option<&Trials>,
+    console: &Console,
+) -> (Vec<Change>, Answer) {
+    let mut changes = changes.to_vec();
+    let Some(trials) = trials else { return (changes, Answer::Written) };
+    let key = &definition.key;
+    let row = after(key, before, &changes);
+    let Ok(subscription) = Subscription::read(&key.scope, row, &trials.settings.names) else {
+        return (changes, Answer::Written);
+    };
+    let deployment = trials.settings.endpoint_verification;
+    if subscription.verification(deployment) != Verification::Pending {
+        return (changes, Answer::Written);
+    }
+    match trials.run(None, &subscription).await {
+        Ok(trial) if is_good(&trial) => {
+            let proof = Subscription::proof_of(&subscription.endpoint, clock::now());
+            changes.extend(proof);
+            (changes, Answer::Written)
+        }
+        Ok(trial) => {
+            console.note(&format!("{}: {}", show::name(key), words(&trial)));
+            (changes, Answer::WrittenUnverified)
+        }
+        Err(fault) => {
+            console.note(&format!("{}: no challenge was sent: {fault}", show::name(key)));
+            (changes, Answer::WrittenUnverified)
+        }
+    }
 }
 
 /// The SDK repeats a call whose answer got lost, and finds its own work: that is no conflict.
