@@ -20,9 +20,8 @@ const EGRESS: EgressPolicy = EgressPolicy::with_loopback_targets();
 async fn main() -> Result<(), Error> {
     adapters::log::start(&Environment)?;
     let names = event_type_names(&Environment)?;
-    let staleness_max_ms = SUBSCRIPTIONS_STALENESS_MAX_MS;
-    let targets = Targets::new(EGRESS)?;
-    let ports = DeliveryPorts::new(&Environment, names.clone(), targets, staleness_max_ms)?;
+    let (targets, staleness_ms) = (Targets::new(EGRESS)?, SUBSCRIPTIONS_STALENESS_MAX_MS);
+    let ports = DeliveryPorts::new(&Environment, names.clone(), targets, staleness_ms)?;
     let retries_queue = adapters::queue::name_of(&required(&Environment, "RETRIES_QUEUE_URL")?);
     let settings = Settings {
         issuer: issuer(&Environment)?,
@@ -31,6 +30,8 @@ async fn main() -> Result<(), Error> {
         egress: EGRESS,
         endpoint_verification: endpoint_verification(&Environment)?,
     };
+    // The first event does not wait for them; without them the first use tries again.
+    ports.warm().await;
     let memory = Memory::default();
     let handler = |event: LambdaEvent<_>| {
         wordless(delivery::handle(event, &retries_queue, &settings, &memory, &ports))

@@ -155,16 +155,15 @@ fn log_question(refusal: &Refusal) {
 /// A login that is decided, and cannot be told to the platform as it was. The claim that is named is
 /// one that the platform keeps for itself.
 fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
-    let claim = match why {
+    match why {
         // The decision's own line has said it.
         NotAdmitted::Blocked | NotAdmitted::Challenged => return,
-        NotAdmitted::ClaimNotCarried(claim) => claim.as_str(),
-        NotAdmitted::ClaimsTooLarge => "",
-    };
+        // Not which claim: its name is a target's to choose.
+        NotAdmitted::ClaimNotCarried(_) | NotAdmitted::ClaimsTooLarge => {}
+    }
     tracing::error!(
         decision_id = decision.decision_id,
         reason = why.code(),
-        claim,
         "an allowed login fails: the platform does not take its claims"
     );
 }

@@ -30,6 +30,8 @@ async fn main() -> Result<(), Error> {
         egress: EGRESS,
         endpoint_verification: endpoint_verification(&Environment)?,
     };
+    // The first event does not wait for them; without them the first use tries again.
+    ports.warm().await;
     let memory = Memory::default();
     let handler =
         |event: LambdaEvent<_>| wordless(enrich::handle(event, &settings, &memory, &ports));

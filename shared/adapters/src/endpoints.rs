@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use domain::outcome::Outcome;
 use domain::subscription::Subscription;
+use domain::time::Deadline;
 use domain::verification::{ChallengeDice, Message, Ports, Reply};
 
-use crate::clock;
+use crate::clock::{self, within};
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
 
@@ -34,7 +35,8 @@ impl Ports for Endpoints {
         self.targets.challenge(message).await
     }
 
-    async fn mark(&self, subscription: &Subscription) {
-        self.subscriptions.mark_verified(subscription).await;
+    async fn mark(&self, subscription: &Subscription, by: Deadline) {
+        // What is not written by then is written by the next handshake.
+        let _in_time = within(by, self.subscriptions.mark_verified(subscription)).await;
     }
 }

@@ -100,8 +100,8 @@ pub fn endpoint_verification(
 ) -> Result<EndpointVerification, SettingsError> {
     const NAME: &str = "ENDPOINT_VERIFICATION";
     match strings.get(NAME).as_deref() {
-        None | Some("" | "WhereAsked") => Ok(EndpointVerification::WhereAsked),
-        Some("UnlessOptedOut") => Ok(EndpointVerification::UnlessOptedOut),
+        Some("WhereAsked") => Ok(EndpointVerification::WhereAsked),
+        None | Some("" | "UnlessOptedOut") => Ok(EndpointVerification::UnlessOptedOut),
         Some(_) => Err(SettingsError::Invalid {
             name: NAME,
             problem: "expected WhereAsked or UnlessOptedOut".to_owned(),
@@ -155,7 +155,7 @@ mod tests {
     fn what_is_not_set_has_its_documented_default() {
         let empty = BTreeMap::new();
         assert_eq!(schedule(&empty).ok(), Some(Schedule::Patient));
-        assert_eq!(endpoint_verification(&empty).ok(), Some(EndpointVerification::WhereAsked));
+        assert_eq!(endpoint_verification(&empty).ok(), Some(EndpointVerification::UnlessOptedOut));
         assert_eq!(enrich_budget_ms(&empty).ok(), Some(1_500));
         assert_eq!(event_type_names(&empty).ok(), Some(EventTypeNames::default()));
     }

@@ -122,14 +122,16 @@ impl SubscriptionTable {
         }
     }
 
-    /// Writes `verifiedEndpoint` and `verifiedAt`, if the row still has this endpoint. What could not
-    /// be written is logged, and that is all. What is remembered of the row stays: who has verified
-    /// the endpoint knows, until the row is read again.
+    /// Writes `verifiedEndpoint` and `verifiedAt` into the row, if it is there. The mark names its
+    /// endpoint, so it says nothing of a row that has moved; and a role that may write these two
+    /// need not be able to write `endpoint`, as it would with a condition on it. What could not be
+    /// written is logged, and that is all. What is remembered of the row stays: who has verified the
+    /// endpoint knows, until the row is read again.
     pub async fn mark_verified(&self, subscription: &Subscription) {
         let update = self
             .update(subscription)
             .update_expression("SET verifiedEndpoint = :endpoint, verifiedAt = :now")
-            .condition_expression("endpoint = :endpoint")
+            .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", n(clock::now().as_ms()))
             .send()
             .await;

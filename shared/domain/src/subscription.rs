@@ -156,12 +156,16 @@ impl Subscription {
     /// What a row's `sk` begins with.
     pub const SORT_KEY_PREFIX: &str = "SUBSCRIPTION#";
 
-    /// Reads one row of a scope, exactly (see the module's head). Attributes nobody knows are let be.
+    /// Reads one row of a scope, exactly (see the module's head). Attributes nobody knows are let be,
+    /// but for those that are nearly called as one that narrows what is sent.
     pub fn read(
         scope: &Scope,
         row: Map<String, Value>,
         names: &EventTypeNames,
     ) -> Result<Self, RowProblem> {
+        if let Some(attribute) = attributes::misspelt(&row) {
+            return Err(expected(attribute, "a value under exactly this name, or nothing"));
+        }
         let mut row = Row::new(row);
         let id = Self::id_of_sort_key(&row.required_str("sk")?)
             .ok_or(expected("sk", "SUBSCRIPTION# and 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"))?;

@@ -34,9 +34,10 @@ pub trait Ports: Sync {
     /// of it instead.
     fn post(&self, message: Message) -> impl Future<Output = Result<Reply, Outcome>> + Send;
 
-    /// Says in a subscription's row that its endpoint is verified, if the row still has the endpoint
-    /// in question. Best effort: the next environment would repeat the handshake.
-    fn mark(&self, subscription: &Subscription) -> impl Future<Output = ()> + Send;
+    /// Says in a subscription's row, if it is there, which endpoint is verified, and does not go on
+    /// beyond the deadline. A row that has another endpoint by then is not verified by it. Best
+    /// effort: the next environment would repeat the handshake.
+    fn mark(&self, subscription: &Subscription, by: Deadline) -> impl Future<Output = ()> + Send;
 }
 
 /// The POST of a challenge. Unlike an event it goes to any guarded URL.

@@ -150,3 +150,16 @@ fn a23_every_route_that_takes_something_asks_who_sends_it() {
         assert!(!is_open || proves_itself || route.contains("Method: GET\n"), "{route}");
     }
 }
+
+/// Whoever has a `VerifiedUrl` may post an event to it, so it is made where it is proven.
+#[test]
+fn a24_that_an_endpoint_may_be_sent_events_is_said_in_one_place() {
+    let mut places = Vec::new();
+    for (file, code) in code() {
+        if code.contains(".admit(url)") || code.contains("VerifiedUrl(") {
+            places.push(file);
+        }
+    }
+    let is_the_place = |file: &String| file.contains("domain/src/verification");
+    assert!(places.iter().all(is_the_place) && places.len() == 2, "{places:?}");
+}

@@ -176,7 +176,7 @@ fn whoever_decides_logins_reads_subscriptions_marks_them_verified_and_keeps_its_
     let allowed = [
         "Action: dynamodb:Query",
         "Action: dynamodb:UpdateItem",
-        r#""dynamodb:Attributes": [pk, sk, endpoint, verifiedEndpoint, verifiedAt]"#,
+        r#""dynamodb:Attributes": [pk, sk, verifiedEndpoint, verifiedAt]"#,
         r#""dynamodb:ReturnValues": [NONE, UPDATED_OLD, UPDATED_NEW]"#,
         "Action: [dynamodb:GetItem, dynamodb:PutItem, dynamodb:UpdateItem]",
         "Action: [dynamodb:BatchGetItem, dynamodb:PutItem]",

@@ -16,6 +16,7 @@ use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
 use domain::notification::Issuer;
 use domain::retry::Schedule;
+use domain::subscription::EndpointVerification;
 
 use crate::failure::Failure;
 use crate::trials::Trials;
@@ -138,9 +139,19 @@ impl Access {
             names,
             schedule: Schedule::Documented,
             egress: self.egress(),
-            endpoint_verification: settings::endpoint_verification(&Environment)?,
+            endpoint_verification: self.endpoint_verification()?,
         };
         Ok(Some(Trials { ports, settings, memory: Memory::default() }))
+    }
+
+    /// What becomes of rows that say nothing of verification: as `cargo local` has it, or from
+    /// `ENDPOINT_VERIFICATION`.
+    fn endpoint_verification(&self) -> Result<EndpointVerification, Failure> {
+        if self.is_on_this_machine() {
+            Ok(EndpointVerification::WhereAsked)
+        } else {
+            Ok(settings::endpoint_verification(&Environment)?)
+        }
     }
 
     /// Where endpoints may be: on loopback addresses too for a stack on this machine.

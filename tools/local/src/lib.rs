@@ -248,6 +248,8 @@ fn settings(aws: &Endpoint) -> template::Settings {
     for switch in ["IdempotentIngest", "LastKnownGood", "WebhookSecrets"] {
         settings.parameters.insert(switch.to_owned(), "enabled".to_owned());
     }
+    // Whoever tries it out has written the rows, and their endpoints are a few lines of a script.
+    settings.parameters.insert("EndpointVerification".to_owned(), "WhereAsked".to_owned());
     settings
 }
 

@@ -84,6 +84,14 @@ impl DeliveryPorts {
     }
 }
 
+impl DeliveryPorts {
+    /// Reads the keys while the execution environment starts, so that no delivery has to wait for
+    /// them.
+    pub async fn warm(&self) {
+        self.sending.warm().await;
+    }
+}
+
 impl sending::Ports for DeliveryPorts {
     fn now(&self) -> Timestamp {
         self.sending.now()

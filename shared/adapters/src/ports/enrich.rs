@@ -70,6 +70,14 @@ impl EnrichPorts {
     }
 }
 
+impl EnrichPorts {
+    /// Reads the keys while the execution environment starts, so that no login has to wait for them.
+    pub async fn warm(&self) {
+        // What cannot be read is logged, and read at the first need.
+        let _ = self.keys.keys().await;
+    }
+}
+
 impl Ports for EnrichPorts {
     fn now(&self) -> Timestamp {
         clock::now()

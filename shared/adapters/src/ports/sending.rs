@@ -71,6 +71,14 @@ impl SendingPorts {
     }
 }
 
+impl SendingPorts {
+    /// Reads the keys before there is anything to sign.
+    pub(super) async fn warm(&self) {
+        // What cannot be read is logged, and read at the first need.
+        let _ = self.keys.keys().await;
+    }
+}
+
 impl Ports for SendingPorts {
     fn now(&self) -> Timestamp {
         clock::now()

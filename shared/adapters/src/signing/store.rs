@@ -1,4 +1,4 @@
-//! Where the keys are kept: a secret, read at the first need and again every five minutes, and
+//! Where the keys are kept: a secret, read at the start and again every five minutes, and
 //! perhaps keys in KMS, which sign there.
 
 use std::sync::Arc;

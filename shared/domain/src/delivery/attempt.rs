@@ -10,14 +10,14 @@ use crate::egress::{GuardedUrl, Refused};
 use crate::event::Event;
 use crate::id::DeliveryId;
 use crate::ledger::{Reason, State};
-use crate::limits::QUEUE_DELAY_MAX_S;
+use crate::limits::{BREAKER_RESERVE_MS, QUEUE_DELAY_MAX_S};
 use crate::message::Wakeup;
 use crate::notification::WebhookHeaders;
 use crate::outcome::{Outcome, Verdict};
 use crate::retry::RetryAfter;
 use crate::sealing::Unsealed;
 use crate::subscription::Subscription;
-use crate::time::Timestamp;
+use crate::time::{Deadline, Timestamp};
 use crate::verification::Ports as _;
 
 /// An attempt that is to be made.
@@ -260,7 +260,8 @@ impl Made {
             }
         };
         if self.report.handshake == Some(Handshake::Echoed) && gate::has_time(execution) {
-            execution.ports.endpoints().mark(subscription).await;
+            let by = Deadline::at(execution.ports.now().plus_ms(BREAKER_RESERVE_MS));
+            execution.ports.endpoints().mark(subscription, by).await;
         }
         // The row first: should that fail, the breaker opens once more, and the next probe tries
         // again.

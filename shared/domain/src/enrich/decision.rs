@@ -152,6 +152,7 @@ impl Decision {
             Voice::NotOpened => self.fall_back(receipt::NO_DECRYPTION_KEY),
             Voice::NotSealed(why) => self.fall_back(&why.to_string()),
             Voice::Unverified => self.fall_back(receipt::UNVERIFIED),
+            Voice::EndpointRefused(_) => self.fall_back(receipt::ENDPOINT_REFUSED),
             Voice::Abandoned => {}
         }
         self.action = action.map_or(self.action, |action| self.action.max(action));

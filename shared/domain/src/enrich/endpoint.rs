@@ -7,12 +7,11 @@
 //! Logins that come at once shake hands each for itself, since none can wait for another's deadline;
 //! Lambda gives an execution environment one login at a time.
 
-use std::pin::pin;
-
-use futures_util::future::{Either, select};
+use futures_util::future::join;
 
 use super::{Execution, NoSigningKey, Ports};
 use crate::egress::GuardedUrl;
+use crate::limits::ENRICH_MARK_MS;
 use crate::outcome::Outcome;
 use crate::sealing::{self, Unsealed};
 use crate::subscription::Subscription;
@@ -79,16 +78,15 @@ pub(super) async fn verified(
     Ok(Endpoint { url, is_new: true })
 }
 
-/// Marks the row while the question is being answered. No login waits for that: what is not written
-/// by then is written by the next handshake.
+/// Marks the row while the question is being answered. A login that is the first of a new endpoint
+/// waits for that a little, or the row would never be marked for a target that answers at once; what
+/// is not written by then is written by the next handshake.
 pub(super) async fn mark_beside<T>(
     asking: impl Future<Output = T>,
     subscription: &Subscription,
+    deadline: Deadline,
     ports: &impl Ports,
 ) -> T {
-    let (asking, marking) = (pin!(asking), pin!(ports.endpoints().mark(subscription)));
-    match select(asking, marking).await {
-        Either::Left((said, _)) => said,
-        Either::Right(((), asking)) => asking.await,
-    }
+    let by = deadline.earlier(Deadline::at(ports.now().plus_ms(ENRICH_MARK_MS)));
+    join(asking, ports.endpoints().mark(subscription, by)).await.0
 }

@@ -225,6 +225,7 @@ impl Learnt {
             | Voice::NotOpened
             | Voice::NotSealed(_)
             | Voice::Unverified
+            | Voice::EndpointRefused(_)
             | Voice::Abandoned => None,
         });
         let mut memories = Vec::new();

@@ -21,7 +21,7 @@ pub struct TargetReport {
     /// `allow`, `block`, `challenge`; or why there is no proven answer: `timeout`, `connection`,
     /// `status`, `breaker_open`, `key_set`, each perhaps after `last_known_good:`;
     /// `response_invalid:<what>`, `signing_key_unavailable`, `decryption_key_unavailable`,
-    /// `encryption_key_unavailable`, `encryption_key_unusable`, `endpoint_unverified`; or, when a
+    /// `encryption_key_unavailable`, `encryption_key_unusable`, `endpoint_unverified`, `endpoint_refused`; or, when a
     /// block was certain before, `abandoned` for a question and `unasked` for none.
     pub outcome: String,
     /// The action that it counted as; none when it did not count.
@@ -62,7 +62,8 @@ pub enum Source {
     /// We do, since its answer does not verify: a block, always.
     Verification,
     /// We do, since something of ours was missing, or a key to encrypt the question to, or the
-    /// endpoint has not shown that it wants to be asked: a challenge, always.
+    /// endpoint has not shown that it wants to be asked, or is not one that we go to: a challenge,
+    /// always.
     Fallback,
 }
 
@@ -101,6 +102,7 @@ impl TargetReport {
             Voice::NotOpened => (NO_DECRYPTION_KEY.to_owned(), Some(Source::Fallback)),
             Voice::NotSealed(why) => (why.to_string(), Some(Source::Fallback)),
             Voice::Unverified => (UNVERIFIED.to_owned(), Some(Source::Fallback)),
+            Voice::EndpointRefused(_) => (ENDPOINT_REFUSED.to_owned(), Some(Source::Fallback)),
             Voice::Abandoned if heard.asked == 0 => ("unasked".to_owned(), None),
             Voice::Abandoned => ("abandoned".to_owned(), None),
         };
@@ -112,6 +114,7 @@ impl TargetReport {
             | Voice::NotOpened
             | Voice::NotSealed(_)
             | Voice::Unverified
+            | Voice::EndpointRefused(_)
             | Voice::Abandoned => (None, None),
         };
         let freshness = match source {
@@ -143,6 +146,7 @@ pub(super) const NO_DECRYPTION_KEY: &str = "decryption_key_unavailable";
 
 /// The code of an endpoint that has not shown that it wants to be asked.
 pub(super) const UNVERIFIED: &str = "endpoint_unverified";
+pub(super) const ENDPOINT_REFUSED: &str = "endpoint_refused";
 
 /// The code of what a target gave before, and why that counts.
 pub(super) fn recalled(why: Unavailable) -> String {
@@ -211,6 +215,9 @@ pub(super) fn because(heard: &Heard) -> String {
             format!(
                 "{id} was not asked, since its endpoint has not shown that it wants to be: a challenge"
             )
+        }
+        Voice::EndpointRefused(refused) => {
+            format!("{id} was not asked, since its URL {refused}: a challenge")
         }
         Voice::Abandoned => format!("{id} was not waited for"),
     }

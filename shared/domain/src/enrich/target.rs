@@ -11,7 +11,7 @@ use super::{
     TargetTime, recall,
 };
 use crate::breaker::BreakerKey;
-use crate::egress::GuardedUrl;
+use crate::egress::{GuardedUrl, Refused};
 use crate::event::Event;
 use crate::id::{DeliveryId, Sub, SubscriptionId};
 use crate::jose::{Key, WantedKey};
@@ -31,6 +31,7 @@ enum Trouble {
     NoDecryptionKey,
     NotSealed(Unsealed),
     Unverified,
+    EndpointRefused(Refused),
 }
 
 impl From<NotOpened> for Trouble {
@@ -115,6 +116,7 @@ impl<'a> Target<'a> {
             Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
             Err(Trouble::NotSealed(why)) => Voice::NotSealed(why),
             Err(Trouble::Unverified) => Voice::Unverified,
+            Err(Trouble::EndpointRefused(refused)) => Voice::EndpointRefused(refused),
             Ok(answer) => self.judged(Ok(answer), complete_at),
             Err(Trouble::Refused(why)) => self.judged(Err(why), complete_at),
         }
@@ -162,8 +164,10 @@ impl<'a> Target<'a> {
         if self.time.deadline.left_ms(ports.now()) == 0 {
             return Err(Unavailable::Timeout.into());
         }
-        let url = GuardedUrl::judge(&self.subscription.endpoint, settings.egress)
-            .map_err(|_| Unavailable::Connection)?;
+        let url =
+            GuardedUrl::judge(&self.subscription.endpoint, settings.egress).map_err(|rule| {
+                Trouble::EndpointRefused(Refused::new(rule, &self.subscription.endpoint))
+            })?;
         let key = BreakerKey::new(&self.subscription.scope, &self.subscription.id);
         let pass = memory.breakers.admit(&key, ports.now()).ok_or(Unavailable::BreakerOpen)?;
         let begun_at = ports.now();
@@ -183,7 +187,7 @@ impl<'a> Target<'a> {
         let asked_at = ports.now();
         let asking = self.put(question, execution);
         let replied = if is_new {
-            endpoint::mark_beside(asking, self.subscription, ports).await
+            endpoint::mark_beside(asking, self.subscription, deadline, ports).await
         } else {
             asking.await
         };

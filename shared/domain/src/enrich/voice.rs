@@ -4,6 +4,7 @@ use super::AnswerRefusal;
 use super::answer::Answer;
 use super::last_known_good::Good;
 use crate::breaker::Change;
+use crate::egress::Refused;
 use crate::id::SubscriptionId;
 use crate::sealing::Unsealed;
 use crate::subscription::{Action, Unavailable};
@@ -49,6 +50,9 @@ pub(super) enum Voice {
     /// It was not asked, because its endpoint has not shown that it wants to be. Its policy may be
     /// that of somebody who points us at another's system, and does not speak either.
     Unverified,
+    /// It was not asked, because its URL is not one that we go to, and will not become one by waiting.
+    /// Its policy speaks of a system that is down for now; this one is never asked.
+    EndpointRefused(Refused),
     /// A block was certain before it was heard.
     Abandoned,
 }
@@ -66,9 +70,11 @@ impl Voice {
             },
             Self::Silent(_, action) => Some(*action),
             Self::Recalled(..) => Some(Action::Allow),
-            Self::NoSigningKey | Self::NotOpened | Self::NotSealed(_) | Self::Unverified => {
-                Some(WITHOUT_KNOWING)
-            }
+            Self::NoSigningKey
+            | Self::NotOpened
+            | Self::NotSealed(_)
+            | Self::Unverified
+            | Self::EndpointRefused(_) => Some(WITHOUT_KNOWING),
             Self::Abandoned => None,
         }
     }
@@ -82,7 +88,8 @@ impl Voice {
             | Self::NoSigningKey
             | Self::NotOpened
             | Self::NotSealed(_)
-            | Self::Unverified => true,
+            | Self::Unverified
+            | Self::EndpointRefused(_) => true,
             Self::Judged(_) | Self::Recalled(..) | Self::Abandoned => false,
         }
     }

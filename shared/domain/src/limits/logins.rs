@@ -13,6 +13,10 @@ pub const ENRICH_RESERVE_MS: u64 = 100;
 /// Even a login that comes with its deadline behind it may look up what the policy says, this long.
 pub const ENRICH_LOOK_UP_GRACE_MS: u64 = 40;
 
+/// How long the first login of a new endpoint waits for its row to say that the endpoint is verified,
+/// beside the question and within its deadline: a write takes a few milliseconds.
+pub const ENRICH_MARK_MS: u64 = 100;
+
 /// How long a login waits to hear whether its request is another's already …
 pub const ENRICH_TAKE_MS: u64 = 100;
 /// … and at most this part of the time that it has left: a table that is slower is done without.

@@ -21,7 +21,7 @@ pub struct Change {
 ///
 /// Attributes that the definition does not have are removed, where they are its owner's to write;
 /// others stay. `enabled` and `verification` stay as they are where the definition does not say; a new
-/// row is served, and its endpoint is to be verified. Where it says that the subscription is served,
+/// row is served, and a new endpoint is to be verified. Where it says that the subscription is served,
 /// the traces of its having been disabled go. Who keeps the row in files is noted, where somebody
 /// does.
 #[must_use]
@@ -39,6 +39,9 @@ pub fn changes(
     };
     for name in OWNED.iter().map(|attribute| attribute.name) {
         match definition.attributes.get(name) {
+            None if name == "verification" && is_elsewhere(definition, row) => {
+                change(name, Some("required".into()));
+            }
             None if is_kept(name) && !row.is_empty() => {}
             None if name == "enabled" => change(name, Some(true.into())),
             None if name == "verification" => change(name, Some("required".into())),
@@ -73,6 +76,12 @@ pub fn after(
         };
     }
     row
+}
+
+/// Whether the endpoint is a new one, in a row that does not say whether it has to be verified.
+fn is_elsewhere(definition: &Definition, row: &Map<String, Value>) -> bool {
+    let is_silent = row.get("verification").is_none_or(Value::is_null);
+    is_silent && row.get("endpoint") != definition.attributes.get("endpoint")
 }
 
 /// Whether an attribute stays as it is where a definition does not say.

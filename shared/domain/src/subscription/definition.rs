@@ -8,7 +8,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use super::attributes::{Attribute, OURS, OWNED};
+use super::attributes::{Attribute, OURS, OWNED, is_owned, nearest};
 use super::row::RowProblem;
 use super::{SecretOwner, Subscription};
 use crate::event_type::{Category, EventTypeNames};
@@ -70,6 +70,9 @@ impl fmt::Display for DefinitionProblem {
     }
 }
 
+/// So alike is what is suggested.
+const LIKENESS_MIN: f64 = 0.8;
+
 const PROPERTY: &str = "property";
 const CLIENT: &str = "client";
 const ID: &str = "id";
@@ -94,7 +97,10 @@ impl Definition {
         let (Some(scope), Some(subscription_id)) = (scope, id) else { return Err(problems) };
         let says_enabled = document.contains_key("enabled");
         let key = SecretOwner { scope, subscription_id };
-        let subscription = Subscription::read(&key.scope, row_of(&key, &document), names);
+        // Of what is no attribute, enough has been said.
+        let mut known = document.clone();
+        known.retain(|name, _| is_owned(name));
+        let subscription = Subscription::read(&key.scope, row_of(&key, &known), names);
         match subscription {
             Ok(subscription) if problems.is_empty() => {
                 Ok(Self { key, subscription, says_enabled, attributes: document })
@@ -160,7 +166,7 @@ fn unknown_names(document: &Map<String, Value>) -> Vec<DefinitionProblem> {
         match OWNED.iter().find(|attribute| attribute.name == name) {
             None => {
                 let known = OWNED.iter().map(|attribute| attribute.name);
-                let nearest = nearest(name, known.chain([PROPERTY, CLIENT, ID]));
+                let nearest = nearest(name, known.chain([PROPERTY, CLIENT, ID]), LIKENESS_MIN);
                 problems.push(DefinitionProblem::Unknown { name: name.clone(), nearest });
             }
             Some(attribute) => problems.extend(unknown_members(attribute, value)),
@@ -187,20 +193,9 @@ fn unknown_members(attribute: &Attribute, value: &Value) -> Vec<DefinitionProble
     };
     let unknown = |name: &String| DefinitionProblem::Unknown {
         name: format!("{}.{name}", attribute.name),
-        nearest: nearest(name, attribute.members.iter().copied()),
+        nearest: nearest(name, attribute.members.iter().copied(), LIKENESS_MIN),
     };
     members.keys().filter(is_unknown).map(unknown).collect()
-}
-
-/// The name that is most like a mistyped one, if any is like it.
-fn nearest(mistyped: &str, known: impl Iterator<Item = &'static str>) -> Option<&'static str> {
-    const LIKENESS_MIN: f64 = 0.8;
-    // A name with dashes or underscores is meant in camelCase.
-    let plain = |name: &str| name.replace(['-', '_'], "").to_ascii_lowercase();
-    let mistyped = plain(mistyped);
-    let rated = known.map(|name| (strsim::jaro_winkler(&mistyped, &plain(name)), name));
-    let best = rated.max_by(|(a, _), (b, _)| a.total_cmp(b));
-    best.filter(|(likeness, _)| *likeness >= LIKENESS_MIN).map(|(_, name)| name)
 }
 
 #[cfg(test)]

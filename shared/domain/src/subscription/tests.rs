@@ -67,6 +67,14 @@ fn a_row_that_does_not_parse_says_which_attribute_and_shows_no_value() {
         (json!({"retry": []}), "attribute retry: expected a map"),
         (json!({"signingAlg": "HS256"}), "attribute signingAlg: expected ES256, RS256 or EdDSA"),
         (json!({"format": "xml"}), "attribute format: expected set or standard_webhooks"),
+        (
+            json!({"encryptionJwkUri": "https://t.example.com/jwks"}),
+            "attribute encryptionJwksUri: expected a value under exactly this name, or nothing",
+        ),
+        (
+            json!({"Fields": ["ip"]}),
+            "attribute fields: expected a value under exactly this name, or nothing",
+        ),
         (json!({"webhookSecrets": {}}), "attribute webhookSecrets: expected a list of maps"),
         (
             json!({"encryptionJwk": {"kty": "EC"}}),

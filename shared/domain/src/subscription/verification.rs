@@ -12,9 +12,9 @@ use crate::verification::Verification;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EndpointVerification {
     /// They are taken at their word.
-    #[default]
     WhereAsked,
     /// Their endpoints are verified like all others.
+    #[default]
     UnlessOptedOut,
 }
 
@@ -93,7 +93,7 @@ mod tests {
             assert_eq!(verification(&row, WhereAsked), asked, "{row}");
             assert_eq!(verification(&row, UnlessOptedOut), opted_out, "{row}");
         }
-        assert_eq!(EndpointVerification::default(), WhereAsked);
+        assert_eq!(EndpointVerification::default(), UnlessOptedOut);
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::jose::{Algorithm, Compact, signing_input};
 use crate::notification::Issuer;
 use crate::outcome::Outcome;
 use crate::scope::Scope;
-use crate::time::Timestamp;
+use crate::time::{Deadline, Timestamp};
 
 const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
 
@@ -52,7 +52,7 @@ impl Ports for Endpoint {
         self.reply.lock().expect("one thread").take().expect("posted once")
     }
 
-    async fn mark(&self, _subscription: &Subscription) {}
+    async fn mark(&self, _subscription: &Subscription, _by: Deadline) {}
 }
 
 fn challenge(dice: u8) -> Challenge {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use domain::outcome::{Outcome, Verdict};
 use domain::subscription::Subscription;
-use domain::time::Timestamp;
+use domain::time::{Deadline, Timestamp};
 use domain::verification::{CHALLENGE_TYPE, ChallengeDice, Message, Ports, Reply};
 use serde_json::json;
 
@@ -141,7 +141,7 @@ impl Ports for World {
         }
     }
 
-    async fn mark(&self, subscription: &Subscription) {
+    async fn mark(&self, subscription: &Subscription, _by: Deadline) {
         let mark = |state: &mut State| {
             let now = state.now;
             state.subscriptions.mark_verified(subscription, now);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapters::clock;
 use adapters::targets::Targets;
-use domain::egress::{EgressPolicy, GuardedUrl};
+use domain::egress::{EgressPolicy, GuardedUrl, Refused};
 use domain::jose::KeySet;
 use domain::subscription::{Definition, Encryption, KeySource, Subscription};
 use domain::time::Deadline;
@@ -60,13 +60,14 @@ async fn complaints(
     let name = show::name(&definition.key);
     let subscription = &definition.subscription;
     let mut complaints = Vec::new();
-    if let Err(refusal) = GuardedUrl::judge(&subscription.endpoint, policy) {
-        complaints.push(format!("{name}: endpoint: the URL {refusal}"));
+    if let Err(rule) = GuardedUrl::judge(&subscription.endpoint, policy) {
+        let refused = Refused::new(rule, &subscription.endpoint);
+        complaints.push(format!("{name}: endpoint: the URL {refused}"));
     }
     for wanted in wanted_key_sets(subscription) {
         let WantedKeySet { attribute, uri, wish, is_good } = wanted;
         let complaint = match GuardedUrl::judge(uri, policy) {
-            Err(refusal) => Some(format!("the URL {refusal}")),
+            Err(rule) => Some(format!("the URL {}", Refused::new(rule, uri))),
             Ok(_) if writing.offline => None,
             Ok(url) => match fetch(&url, targets).await {
                 Err(complaint) => Some(format!("{url}: {complaint}")),

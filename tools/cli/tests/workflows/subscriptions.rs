@@ -122,8 +122,9 @@ async fn what_would_be_overwritten_is_shown_and_asked_about() {
     assert!(said.stdout.contains("- description: \"old\""), "{}", said.stdout);
     assert_eq!(stack.row("mine").await, Some(row.clone()));
 
-    assert_eq!(stack.put_file(&file, &["--yes"]).await.code, 0);
+    assert_eq!(stack.put_file(&file, &["--yes", "--offline"]).await.code, 0);
     row.insert("endpoint".to_owned(), s("https://new.example.com/h"));
+    row.insert("verification".to_owned(), s("required"));
     row.remove("description");
     assert_eq!(stack.row("mine").await, Some(row), "what nobody knows stays");
     stack.stop().await;

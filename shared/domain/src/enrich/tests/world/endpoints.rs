@@ -10,6 +10,7 @@ use super::World;
 use crate::notification::Notification;
 use crate::outcome::Outcome;
 use crate::subscription::Subscription;
+use crate::time::Deadline;
 use crate::verification::{CHALLENGE_TYPE, ChallengeDice, Message, Ports, Reply};
 
 /// What a target does with a challenge.
@@ -102,9 +103,13 @@ impl Ports for World {
         }
     }
 
-    async fn mark(&self, subscription: &Subscription) {
+    async fn mark(&self, subscription: &Subscription, by: Deadline) {
         let ms = self.lock().endpoints.mark_ms;
-        self.wait_ms(ms).await;
+        let left_ms = by.left_ms(crate::enrich::Ports::now(self));
+        self.wait_ms(ms.min(left_ms)).await;
+        if ms > left_ms {
+            return;
+        }
         self.lock().endpoints.marked.push(subscription.endpoint.clone());
     }
 }
