@@ -1,10 +1,10 @@
-//! What a definition changes in a row: attribute by attribute, for the eye before it is written and
+//! What a definition changes in a row, a subscription's or a source's: attribute by attribute, for the eye before it is written and
 //! for the one write that makes it so.
 
 use serde_json::{Map, Value};
 
-use super::Definition;
-use super::attributes::{MANAGED_BY, OWNED};
+use super::attributes::MANAGED_BY;
+use crate::defined::{Defined, RowKey as _};
 
 /// One attribute that is to be another than it is. No `Debug`: a URL may have a token in its query.
 #[derive(Clone, PartialEq)]
@@ -21,12 +21,12 @@ pub struct Change {
 ///
 /// Attributes that the definition does not have are removed, where they are its owner's to write;
 /// others stay. `enabled` and `verification` stay as they are where the definition does not say; a new
-/// row is served, and its endpoint is to be verified. Where it says that the subscription is served,
-/// the traces of its having been disabled go. Who keeps the row in files is noted, where somebody
+/// row is served, and a subscription's endpoint is to be verified. Where it says that it is served, the
+/// traces of its having been disabled go. Who keeps the row in files is noted, where somebody
 /// does.
 #[must_use]
-pub fn changes(
-    definition: &Definition,
+pub fn changes<D: Defined>(
+    definition: &D,
     row: &Map<String, Value>,
     managed_by: Option<&str>,
 ) -> Vec<Change> {
@@ -37,15 +37,16 @@ pub fn changes(
             changes.push(Change { attribute: attribute.to_owned(), before, after });
         }
     };
-    for name in OWNED.iter().map(|attribute| attribute.name) {
-        match definition.attributes.get(name) {
+    let wanted = definition.attributes();
+    for name in D::Key::owned() {
+        match wanted.get(name) {
             None if is_kept(name) && !row.is_empty() => {}
             None if name == "enabled" => change(name, Some(true.into())),
             None if name == "verification" => change(name, Some("required".into())),
             wanted => change(name, wanted.cloned()),
         }
     }
-    if definition.attributes.get("enabled") == Some(&Value::Bool(true)) {
+    if wanted.get("enabled") == Some(&Value::Bool(true)) {
         for trace in ["disabledAt", "disabledReason"] {
             change(trace, None);
         }
@@ -65,7 +66,10 @@ fn is_kept(name: &str) -> bool {
 fn is_same(attribute: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     match (before, after) {
         (Some(Value::Array(a)), Some(Value::Array(b)))
-            if matches!(attribute, "eventTypes" | "fields") =>
+            if matches!(
+                attribute,
+                "eventTypes" | "fields" | "issuer" | "audience" | "entityTypes"
+            ) =>
         {
             a.len() == b.len() && a.iter().all(|value| b.contains(value))
         }
@@ -77,6 +81,7 @@ fn is_same(attribute: &str, before: Option<&Value>, after: Option<&Value>) -> bo
 mod tests {
     use super::*;
     use crate::event_type::EventTypeNames;
+    use crate::subscription::Definition;
     use serde_json::json;
 
     fn definition(patch: &Value) -> Definition {
