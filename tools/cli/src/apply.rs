@@ -2,15 +2,17 @@
 
 use std::path::PathBuf;
 
-use adapters::rows::{Rows, Seen};
+use adapters::rows::{RowPage, Rows};
 use clap::Args;
-use domain::apply::{Step, StoredRow, plan};
+use domain::apply::{Step, plan};
 
 use crate::access::Access;
 use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
-use crate::subscriptions::{Work, Writing, carry_out, check, show_plan, warn_of_twins};
+use crate::subscriptions::{
+    Work, Writing, carry_out, check, show_plan, warn_in_vain, warn_of_twins,
+};
 
 /// Makes the table equal to files: creates, changes and deletes subscriptions
 #[derive(Args)]
@@ -66,13 +68,14 @@ pub(crate) async fn run(
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
     let stored = all(&rows, console).await?;
-    let plan = plan(&definitions, &stored, &arguments.owner);
+    let plan = plan(&definitions, &stored.rows, &arguments.owner);
     let work = Work { steps: plan.steps, unchanged: plan.unchanged, owner: Some(&arguments.owner) };
     show_plan(&work, console)?;
     if plan.others > 0 {
         let others = count(plan.others as u64, "other row is", "other rows are");
         console.note(&format!("{others} let be: of other owners, or written by hand"));
     }
+    warn_in_vain(&definitions, &stored.sources, &names, console);
     warn_of_twins(definitions.iter().map(|each| (&each.key, &each.subscription)), console);
     if work.steps.is_empty() {
         return Ok(Finished::Done);
@@ -86,15 +89,14 @@ pub(crate) async fn run(
 }
 
 /// The whole table.
-async fn all(rows: &Rows, console: &Console) -> Result<Vec<StoredRow<Seen>>, Failure> {
-    let (mut all, mut next) = (Vec::new(), None);
-    loop {
-        let page = rows.page(None, next).await?;
-        all.extend(page.rows);
-        next = page.next;
-        if next.is_none() {
-            return Ok(all);
-        }
-        console.progress(|| format!("{} rows read", all.len()));
+async fn all(rows: &Rows, console: &Console) -> Result<RowPage, Failure> {
+    let mut all = rows.page(None, None).await?;
+    while let Some(next) = all.next.take() {
+        console.progress(|| format!("{} rows read", all.rows.len()));
+        let page = rows.page(None, Some(next)).await?;
+        all.rows.extend(page.rows);
+        all.sources.extend(page.sources);
+        all.next = page.next;
     }
+    Ok(all)
 }

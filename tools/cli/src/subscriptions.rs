@@ -2,7 +2,9 @@
 //! and only if they are still as they were seen.
 
 mod answer;
+mod capability;
 mod checks;
+mod one;
 mod put;
 mod show;
 mod steps;
@@ -21,9 +23,12 @@ use crate::console::{Console, count, heading};
 use crate::failure::{Failure, Finished};
 use crate::whose::Whose;
 
-use answer::{Action, Answer};
-pub(crate) use checks::check;
-pub(crate) use put::warn_of_twins;
+pub(crate) use answer::Action;
+pub(crate) use capability::warn_in_vain;
+pub(crate) use checks::{check, check_sources};
+pub(crate) use one::{delete, not_there, write};
+pub(crate) use put::{find_all, warn_of_twins, work};
+pub(crate) use show::{Shown, without_query};
 pub(crate) use steps::{Work, carry_out, show_plan};
 
 /// Subscriptions: who is told about what.
@@ -185,23 +190,12 @@ async fn change(
 ) -> Result<Finished, Failure> {
     let (names, rows) = (access.names()?, access.rows().await?);
     let Some(row) = rows.find(key).await? else { return not_there(key, Action::Change, console) };
-    let changes = changes(&row);
-    let answer = if changes.is_empty() {
-        Answer::Unchanged
-    } else if rows.write(key, Some(&row.seen), &changes).await? {
-        Answer::Written
-    } else {
-        Answer::ChangedMeanwhile
-    };
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, Action::Change, &changes),
-    )?;
+    let finished = write(&row, &changes(&row), &rows, console).await?;
     let read = Subscription::read(&key.scope, row.attributes.clone(), &names);
     if let Err(problem) = read {
         console.note(&format!("The row cannot be read and is skipped: {problem}"));
     }
-    Ok(if answer.is_good() { Finished::Done } else { Finished::InPart })
+    Ok(finished)
 }
 
 /// What switching a row on or off changes in it.
@@ -222,31 +216,4 @@ fn switched(row: &StoredRow<Seen>, enabled: bool) -> Vec<Change> {
         Change { attribute, before: before(name), after }
     });
     changes.filter(|change| change.before != change.after).collect()
-}
-
-async fn delete(
-    key: &SecretOwner,
-    yes: bool,
-    rows: &Rows,
-    console: &Console,
-) -> Result<Finished, Failure> {
-    let Some(row) = rows.find(key).await? else { return not_there(key, Action::Delete, console) };
-    if !yes {
-        console.confirm(&format!("Delete {}?", show::name(key)))?;
-    }
-    let answer = if rows.delete(&row).await? { Answer::Deleted } else { Answer::ChangedMeanwhile };
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, Action::Delete, &[]),
-    )?;
-    Ok(if answer.is_good() { Finished::Done } else { Finished::InPart })
-}
-
-fn not_there(key: &SecretOwner, action: Action, console: &Console) -> Result<Finished, Failure> {
-    let answer = Answer::NotThere;
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, action, &[]),
-    )?;
-    Ok(Finished::InPart)
 }

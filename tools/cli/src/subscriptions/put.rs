@@ -5,13 +5,15 @@ use std::path::PathBuf;
 use adapters::rows::{Rows, Seen};
 use clap::Args;
 use domain::apply::{Step, StoredRow, twins};
+use domain::defined::Defined;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
 use domain::subscription::{Definition, SecretOwner, Subscription, changes};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
-use super::{Work, Writing, carry_out, check, show, show_plan};
+use super::show::Shown as _;
+use super::{Work, Writing, capability, carry_out, check, show_plan};
 use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
@@ -43,6 +45,7 @@ pub(super) async fn run(
     let stored = find_all(&definitions, &rows, console).await?;
     let work = work(&definitions, &stored);
     show_plan(&work, console)?;
+    capability::look(&definitions, &rows, &names, console).await;
     warn_of_neighbours(&definitions, &rows, &names, console).await?;
     let overwritten = work.steps.iter().any(|step| matches!(step, Step::Change { .. }));
     let question = overwritten.then(|| "Overwrite?".to_owned());
@@ -50,14 +53,14 @@ pub(super) async fn run(
 }
 
 /// Each definition beside its row, where there is one.
-async fn find_all(
-    definitions: &[Definition],
+pub(crate) async fn find_all<D: Defined>(
+    definitions: &[D],
     rows: &Rows,
     console: &Console,
-) -> Result<Vec<Option<StoredRow<Seen>>>, Failure> {
+) -> Result<Vec<Option<StoredRow<Seen, D::Key>>>, Failure> {
     let (total, mut found) = (definitions.len(), Vec::new());
     let mut reads =
-        stream::iter(definitions).map(|definition| rows.find(&definition.key)).buffered(AT_ONCE);
+        stream::iter(definitions).map(|definition| rows.find(definition.key())).buffered(AT_ONCE);
     while let Some(row) = reads.try_next().await? {
         found.push(row);
         console.progress(|| format!("{} of {total} looked up", found.len()));
@@ -66,7 +69,10 @@ async fn find_all(
 }
 
 /// A row that stands in files goes on standing in them, as it does now.
-fn work<'a>(definitions: &'a [Definition], stored: &'a [Option<StoredRow<Seen>>]) -> Work<'a> {
+pub(crate) fn work<'a, D: Defined>(
+    definitions: &'a [D],
+    stored: &'a [Option<StoredRow<Seen, D::Key>>],
+) -> Work<'a, D> {
     let mut work = Work { steps: Vec::new(), unchanged: 0, owner: None };
     for (definition, row) in definitions.iter().zip(stored) {
         match row {
@@ -125,7 +131,7 @@ pub(crate) fn warn_of_twins<'a>(
     let endpoints = subscriptions
         .map(|(key, subscription)| (key, subscription.category, subscription.endpoint.as_str()));
     for group in twins(endpoints) {
-        let names: Vec<String> = group.into_iter().map(show::name).collect();
+        let names: Vec<String> = group.into_iter().map(SecretOwner::name).collect();
         console.note(&format!(
             "The same events go to the same endpoint more than once: {}",
             names.join(", ")

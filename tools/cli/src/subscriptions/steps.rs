@@ -1,13 +1,15 @@
 //! A plan shown, asked about and carried out: many rows at once, each on its own condition.
 
 use adapters::rows::{Rows, Seen};
-use domain::apply::{Step, StoredRow};
+use domain::apply::Step;
+use domain::defined::Defined;
 use domain::delivery::OurFault;
-use domain::subscription::{Change, changes};
+use domain::subscription::{Change, Definition, changes};
 use futures_util::stream::{self, StreamExt as _};
 
+use super::Writing;
 use super::answer::{Action, Answer};
-use super::{Writing, show};
+use super::show::{self, Shown};
 use crate::console::{Console, bad, count, good, plain};
 use crate::failure::{Failure, Finished};
 
@@ -21,15 +23,18 @@ const FAILURES_MAX: usize = 16;
 const SHOWN_MAX: usize = 200;
 
 /// What has to be done, and for whom.
-pub(crate) struct Work<'a> {
-    pub(crate) steps: Vec<Step<'a, Seen>>,
+pub(crate) struct Work<'a, D: Defined = Definition> {
+    pub(crate) steps: Vec<Step<'a, Seen, D>>,
     pub(crate) unchanged: usize,
     /// Who keeps the rows in files.
     pub(crate) owner: Option<&'a str>,
 }
 
 /// Shows what would be done, for people.
-pub(crate) fn show_plan(work: &Work<'_>, console: &Console) -> Result<(), Failure> {
+pub(crate) fn show_plan<D>(work: &Work<'_, D>, console: &Console) -> Result<(), Failure>
+where
+    D: Defined<Key: Shown>,
+{
     for step in work.steps.iter().take(SHOWN_MAX) {
         console.line(&headline(step))?;
         for change in changes_of(step) {
@@ -51,8 +56,8 @@ pub(crate) fn show_plan(work: &Work<'_>, console: &Console) -> Result<(), Failur
     Ok(())
 }
 
-fn headline(step: &Step<'_, Seen>) -> String {
-    let name = show::name(step.key());
+fn headline(step: &Step<'_, Seen, impl Defined<Key: Shown>>) -> String {
+    let name = step.key().name();
     match step {
         Step::Create { .. } => good(&format!("create {name}")),
         Step::Change { row, .. } if step.takes_over() => match row.managed_by() {
@@ -64,7 +69,7 @@ fn headline(step: &Step<'_, Seen>) -> String {
     }
 }
 
-fn changes_of<'s>(step: &'s Step<'_, Seen>) -> &'s [Change] {
+fn changes_of<'s>(step: &'s Step<'_, Seen, impl Defined>) -> &'s [Change] {
     match step {
         Step::Create { changes, .. } | Step::Change { changes, .. } => changes,
         Step::Delete { .. } => &[],
@@ -73,7 +78,7 @@ fn changes_of<'s>(step: &'s Step<'_, Seen>) -> &'s [Change] {
 
 /// Carries a plan out, after a question where there is something to ask about.
 pub(crate) async fn carry_out(
-    work: Work<'_>,
+    work: Work<'_, impl Defined<Key: Shown>>,
     writing: &Writing,
     question: Option<String>,
     rows: &Rows,
@@ -105,7 +110,7 @@ pub(crate) async fn carry_out(
         }
         console.object(|| object(step, answer))?;
         if !answer.is_good() {
-            console.line(&format!("{}: {}", show::name(step.key()), answer.words()))?;
+            console.line(&answer.line(step.key()))?;
         }
         if in_a_row == FAILURES_MAX {
             return Err(Failure::Stopped(OurFault::Subscriptions));
@@ -119,19 +124,19 @@ pub(crate) async fn carry_out(
     Ok(if left == 0 { Finished::Done } else { Finished::InPart })
 }
 
-fn object(step: &Step<'_, Seen>, answer: Answer) -> serde_json::Value {
+fn object(step: &Step<'_, Seen, impl Defined<Key: Shown>>, answer: Answer) -> serde_json::Value {
     answer.object(step.key(), Action::of(step), changes_of(step))
 }
 
 async fn answer(
-    step: &Step<'_, Seen>,
+    step: &Step<'_, Seen, impl Defined>,
     owner: Option<&str>,
     rows: &Rows,
 ) -> Result<Answer, OurFault> {
     let is_done = match step {
-        Step::Create { definition, changes } => rows.write(&definition.key, None, changes).await?,
+        Step::Create { definition, changes } => rows.write(definition.key(), None, changes).await?,
         Step::Change { definition, row, changes } => {
-            rows.write(&definition.key, Some(&row.seen), changes).await?
+            rows.write(definition.key(), Some(&row.seen), changes).await?
         }
         Step::Delete { row } => rows.delete(row).await?,
     };
@@ -146,16 +151,16 @@ async fn answer(
 
 /// The SDK repeats a call whose answer got lost, and finds its own work: that is no conflict.
 async fn is_as_wanted(
-    step: &Step<'_, Seen>,
+    step: &Step<'_, Seen, impl Defined>,
     owner: Option<&str>,
     rows: &Rows,
 ) -> Result<bool, OurFault> {
-    let now: Option<StoredRow<Seen>> = rows.find(step.key()).await?;
+    let now = rows.find(step.key()).await?;
     Ok(match (step, now) {
         (Step::Delete { .. }, now) => now.is_none(),
         (Step::Create { .. } | Step::Change { .. }, None) => false,
         (Step::Create { definition, .. } | Step::Change { definition, .. }, Some(now)) => {
-            changes(definition, &now.attributes, owner).is_empty()
+            changes(*definition, &now.attributes, owner).is_empty()
         }
     })
 }
