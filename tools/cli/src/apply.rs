@@ -22,6 +22,7 @@ in a folder is a file of definitions (see subscriptions put --help). Rows get th
 with the owner's name. A row that has it and is not defined any more is deleted; rows of other owners
 and rows that were written by hand are never touched, unless they are defined here: then they are
 taken over, which the plan says. It may be interrupted and repeated: what is as defined is left.
+Sources are not applied: they are few, and have a folder and a command of their own (sources put).
 
 Examples:
   workflows apply ./subscriptions/ --dry-run
