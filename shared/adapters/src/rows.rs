@@ -14,8 +14,8 @@ use domain::defined::RowKey;
 use domain::delivery::OurFault;
 use domain::id::CaptureApplicationId;
 use domain::scope::Scope;
-use domain::subscription::Change;
 use domain::subscription::attributes::MANAGED_BY;
+use domain::subscription::{Change, SecretOwner};
 
 use crate::aws::sentence;
 use crate::item::{from_json, held, s, to_json};
@@ -84,9 +84,9 @@ impl Rows {
         };
         let mut page = RowPage { rows: Vec::new(), sources: Vec::new(), next: next.map(Position) };
         for item in items.unwrap_or_default() {
-            if let Some(key) = key_of(&item) {
+            if let Some(key) = key_of::<SecretOwner>(&item) {
                 page.rows.push(stored(key, item));
-            } else if let Some(key) = key_of(&item) {
+            } else if let Some(key) = key_of::<CaptureApplicationId>(&item) {
                 page.sources.push(stored(key, item));
             }
         }
