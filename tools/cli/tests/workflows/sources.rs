@@ -94,9 +94,9 @@ async fn what_is_put_is_the_documented_row_and_its_tokens_are_believed_and_deliv
     assert_eq!(stack.source(APPLICATION).await, Some(row));
 
     assert_eq!(stack.post_set("e1").await["statusCode"], 202);
-    let mut arrived = 1;
-    while !receiver.wait_for(arrived).await.iter().any(|request| request.path == "/hook") {
-        arrived = receiver.requests().len() + 1;
+    let mut requests = receiver.wait_for(1).await;
+    while !requests.iter().any(|request| request.path == "/hook") {
+        requests = receiver.wait_for(requests.len() + 1).await;
     }
     let said = stack.put_source(&file, &[]).await;
     assert!(said.stdout.contains("1 as defined"), "{} {}", said.stdout, said.stderr);
