@@ -7,6 +7,7 @@ mod explain;
 mod ingest;
 mod redrive;
 mod secrets;
+mod sending;
 mod sweep;
 
 pub use aside::AsidePorts;
@@ -16,6 +17,7 @@ pub use explain::ExplainPorts;
 pub use ingest::IngestPorts;
 pub use redrive::RedrivePorts;
 pub use secrets::SecretPorts;
+pub use sending::SendingPorts;
 pub use sweep::SweepPorts;
 
 use crate::settings::SettingsError;

@@ -23,7 +23,9 @@ mod memory;
 mod report;
 mod retry;
 mod revoke;
+pub mod sending;
 mod signing;
+mod trial;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -33,28 +35,23 @@ use crate::egress::EgressPolicy;
 use crate::enrich::last_known_good;
 use crate::event_type::EventTypeNames;
 use crate::id::SubscriptionId;
-use crate::jose::{Algorithm, Compact};
 use crate::ledger::{Claim, Lease, LedgerItem, Settlement};
 use crate::limits::DELIVERY_RESERVE_MS;
 use crate::message::{Events, QueueMessage, Unreadable, Wakeup};
-use crate::notification::{Issuer, Notification, Signature, WebhookHeaders};
-use crate::outcome::Outcome;
+use crate::notification::{Issuer, Notification, WebhookHeaders};
 use crate::retry::{Dice, Schedule};
 use crate::scope::Scope;
-use crate::sealing;
-use crate::subscription::{EndpointVerification, SealedSecret, Subscription, Subscriptions};
+use crate::subscription::{EndpointVerification, Subscription, Subscriptions};
 use crate::time::{Deadline, Timestamp};
-use crate::verification::{self, VerifiedUrl};
+use crate::verification::VerifiedUrl;
 
 pub use memory::Memory;
 pub use report::{Disposition, Ended, Handshake, Report, Trouble};
 pub use signing::{NoToken, Unsigned};
+pub use trial::{Trial, trial};
 
 /// What delivery needs from outside. Every call is bounded in time by whoever implements it.
-pub trait Ports: Sync {
-    /// The time.
-    fn now(&self) -> Timestamp;
-
+pub trait Ports: sending::Ports {
     /// Fresh chance, for jitter.
     fn dice(&self) -> Dice;
 
@@ -63,24 +60,6 @@ pub trait Ports: Sync {
         &self,
         scope: &Scope,
     ) -> impl Future<Output = Result<Arc<Subscriptions>, OurFault>> + Send;
-
-    /// Signs the payload of a token with the key that is current for this algorithm.
-    fn sign(
-        &self,
-        algorithm: Algorithm,
-        payload: &str,
-    ) -> impl Future<Output = Result<Compact, NoToken>> + Send;
-
-    /// Signs the signing input of a standard webhook: with each of these secrets, and with the
-    /// deployment's Ed25519 keys that are current and previous, where it has any.
-    fn sign_webhook(
-        &self,
-        secrets: &[&SealedSecret],
-        signing_input: &str,
-    ) -> impl Future<Output = Result<Vec<Signature>, Unsigned>> + Send;
-
-    /// What tokens are encrypted with, where a subscription asks for it.
-    fn sealing(&self) -> &impl sealing::Ports;
 
     /// Disables a subscription, if the row still has the endpoint that gave the reason. `false`
     /// when it could not be done; the next delivery tries again.
@@ -103,12 +82,6 @@ pub trait Ports: Sync {
 
     /// What is remembered of users; `None` where nothing is.
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports>;
-
-    /// The way to endpoints that are to show that they want notifications.
-    fn endpoints(&self) -> &impl verification::Ports;
-
-    /// Makes one POST and says what came of it, at the deadline at the latest.
-    fn post(&self, post: Post) -> impl Future<Output = Outcome> + Send;
 
     /// Writes a new ledger item, unless there is one of this delivery already.
     fn record(&self, item: &LedgerItem) -> impl Future<Output = Result<Recorded, OurFault>> + Send;

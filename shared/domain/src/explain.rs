@@ -144,6 +144,8 @@ pub enum Intake {
     AnotherEvent,
     /// The table could not be asked.
     NotAsked,
+    /// Nothing was looked up: it is foretold for subscriptions that may not be there yet.
+    Foretold,
 }
 
 /// Who would get an event, and who got it.
@@ -196,6 +198,38 @@ pub async fn explain<P: Ports>(
         listeners,
         unreadable,
     })
+}
+
+/// Says of every subscription of an event's scope whether it would get the event, were these the
+/// subscriptions that there are. Nothing is looked up: before a deploy there is nothing.
+#[must_use]
+pub fn foretell(subject: &Subject, subscriptions: &[Subscription]) -> Explanation {
+    let Subject { event, .. } = subject;
+    let of_scope = subscriptions.iter().filter(|each| each.scope == event.scope);
+    let mut listeners: Vec<Listener> = of_scope
+        .map(|subscription| {
+            let (mismatch, breaker) = (subscription.mismatch(event), Breaker::default());
+            let prospect = Prospect::of(mismatch.as_ref(), None, None, &breaker, event.accepted_at);
+            Listener {
+                subscription_id: subscription.id.clone(),
+                delivery_id: None,
+                mismatch,
+                disablement: None,
+                breaker,
+                found: None,
+                prospect,
+            }
+        })
+        .collect();
+    listeners.sort_by(|a, b| a.subscription_id.cmp(&b.subscription_id));
+    Explanation {
+        event_id: subject.id().cloned(),
+        kind: event.kind,
+        scope: event.scope.clone(),
+        intake: Intake::Foretold,
+        listeners,
+        unreadable: Vec::new(),
+    }
 }
 
 async fn intake(subject: &Subject, ports: &impl Ports) -> Intake {

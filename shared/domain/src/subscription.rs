@@ -29,7 +29,7 @@ use crate::scope::Scope;
 
 pub use self::enrich::{Action, EnrichPolicy, LastKnownGood, OnUnavailable, Unavailable};
 pub use answer_rules::{AnswerRules, Binding, KeySource};
-pub use change::{Change, changes};
+pub use change::{Change, after, changes};
 pub use definition::{Definition, DefinitionProblem};
 pub use encryption::Encryption;
 pub use fields::Fields;

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use adapters::ports::{DeliveryPorts, SweepPorts};
 use adapters::targets::Targets;
+use domain::delivery::sending::Ports as _;
 use domain::delivery::{Invocation, Ports, Queue};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;

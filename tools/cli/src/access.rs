@@ -3,18 +3,28 @@
 use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
-use adapters::ports::{AsidePorts, ExplainPorts, RedrivePorts, SecretPorts};
+use adapters::ports::{
+    AsidePorts, ExplainPorts, RedrivePorts, SecretPorts, SendingPorts, StartError,
+};
 use adapters::rows::Rows;
 use adapters::settings::{self, Environment};
 use adapters::signing::KeySecret;
+use adapters::targets::Targets;
 use clap::{Args, ValueEnum};
+use domain::delivery::{Memory, Settings};
 use domain::egress::EgressPolicy;
 use domain::event_type::EventTypeNames;
+use domain::notification::Issuer;
+use domain::retry::Schedule;
 
 use crate::failure::Failure;
+use crate::trials::Trials;
 
 /// Where `cargo local` listens unless it is told otherwise.
 const LOCAL: &str = "http://127.0.0.1:4566";
+
+/// As whom `cargo local` speaks: the template's default.
+const LOCAL_ISSUER: &str = "https://idp.example.com";
 
 /// Which stack.
 #[derive(Args)]
@@ -90,8 +100,11 @@ impl Access {
     /// The subscriptions' secrets, and the key that they are sealed under.
     pub(crate) async fn secrets(&self) -> Result<SecretPorts, Failure> {
         let config = self.config().await?;
-        let key_id = format!("alias/{}", self.named("webhook-secrets"));
-        Ok(SecretPorts::new(&config, self.named("subscriptions"), key_id))
+        Ok(SecretPorts::new(&config, self.named("subscriptions"), self.webhook_secrets_key_id()))
+    }
+
+    fn webhook_secrets_key_id(&self) -> String {
+        format!("alias/{}", self.named("webhook-secrets"))
     }
 
     /// The secret with the signing keys.
@@ -103,6 +116,31 @@ impl Access {
     pub(crate) async fn rows(&self) -> Result<Rows, Failure> {
         let config = self.config().await?;
         Ok(Rows::new(&config, self.named("subscriptions")))
+    }
+
+    /// What endpoints are tried out with; `None` where nobody has said what the stack's issuer is.
+    pub(crate) async fn trials(&self, issuer: Option<&Issuer>) -> Result<Option<Trials>, Failure> {
+        const KMS: &str = "SIGNING_KMS_KEY_ID";
+        let local =
+            || self.is_on_this_machine().then(|| Issuer::parse(LOCAL_ISSUER).ok()).flatten();
+        let Some(issuer) = issuer.cloned().or_else(local) else { return Ok(None) };
+        let (config, names) = (self.config().await?, self.names()?);
+        let mut strings = BTreeMap::from([
+            ("SUBSCRIPTIONS_TABLE".to_owned(), self.named("subscriptions")),
+            ("SIGNING_KEYS_SECRET_ID".to_owned(), self.named("signing-keys")),
+            ("WEBHOOK_SECRETS_KEY_ID".to_owned(), self.webhook_secrets_key_id()),
+        ]);
+        strings.extend(settings::optional(&Environment, KMS).map(|ids| (KMS.to_owned(), ids)));
+        let targets = Targets::new(self.egress()).map_err(StartError::from)?;
+        let ports = SendingPorts::alone(&config, &strings, targets, names.clone())?;
+        let settings = Settings {
+            issuer,
+            names,
+            schedule: Schedule::Documented,
+            egress: self.egress(),
+            endpoint_verification: settings::endpoint_verification(&Environment)?,
+        };
+        Ok(Some(Trials { ports, settings, memory: Memory::default() }))
     }
 
     /// Where endpoints may be: on loopback addresses too for a stack on this machine.

@@ -11,8 +11,9 @@ use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
 use crate::subscriptions::{
-    Work, Writing, carry_out, check, show_plan, warn_in_vain, warn_of_twins,
+    Work, Writing, carry_out, check, show_plan, trials, warn_in_vain, warn_of_twins,
 };
+use crate::trials::IssuerArgument;
 
 /// Makes the table equal to files: creates, changes and deletes subscriptions
 #[derive(Args)]
@@ -41,6 +42,8 @@ pub(crate) struct Apply {
     allow_empty: bool,
     #[command(flatten)]
     writing: Writing,
+    #[command(flatten)]
+    issuer: IssuerArgument,
 }
 
 fn owner(text: &str) -> Result<String, &'static str> {
@@ -68,6 +71,7 @@ pub(crate) async fn run(
     }
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
+    let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
     let stored = all(&rows, console).await?;
     let plan = plan(&definitions, &stored.rows, &arguments.owner);
     let work = Work { steps: plan.steps, unchanged: plan.unchanged, owner: Some(&arguments.owner) };
@@ -86,7 +90,7 @@ pub(crate) async fn run(
         0 => "Apply?".to_owned(),
         some => format!("Apply, and delete {}?", count(some as u64, "row", "rows")),
     };
-    carry_out(work, &arguments.writing, Some(question), &rows, console).await
+    carry_out(work, &arguments.writing, Some(question), (&rows, trials.as_ref()), console).await
 }
 
 /// The whole table.

@@ -3,17 +3,19 @@
 
 pub(crate) mod print;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use adapters::clock;
 use clap::Args;
 use domain::event_type::EventTypeNames;
-use domain::explain::{Explanation, Ports, Subject, explain, recall};
+use domain::explain::{Explanation, Ports, Subject, explain, foretell, recall};
 use domain::id::{ClientId, EventId, PropertyId};
 use domain::scope::Scope;
+use domain::subscription::Subscription;
 
 use crate::access::Access;
 use crate::console::{Console, count};
+use crate::documents;
 use crate::failure::{Failure, Finished};
 use crate::input;
 
@@ -33,6 +35,7 @@ is not in the ledger.
 
 Examples:
   workflows explain events/requests/userUpdated.json
+  workflows explain events/requests/userUpdated.json --definitions ./subscriptions/
   workflows explain --event sample-userUpdated --property demo-property
   jq .event log.json | workflows --output json explain -"
 )]
@@ -52,6 +55,9 @@ pub(crate) struct Arguments {
     /// Of this client ID
     #[arg(long, value_name = "ID", value_parser = ClientId::parse, requires = "event")]
     client: Option<ClientId>,
+    /// Foretell it from files of definitions, or folders of them, and reach for no stack
+    #[arg(long, value_name = "FOLDER", requires = "file")]
+    definitions: Vec<PathBuf>,
 }
 
 /// Carries out the command.
@@ -61,14 +67,11 @@ pub(crate) async fn run(
     console: &Console,
 ) -> Result<Finished, Failure> {
     let names = access.names()?;
+    if let (Some(file), false) = (&arguments.file, arguments.definitions.is_empty()) {
+        return foretell_all(file, &arguments.definitions, &names, console);
+    }
     let (subjects, ports) = match (&arguments.file, &arguments.event) {
-        (Some(file), _) => {
-            let bytes = input::read(file)?;
-            let subjects = Subject::read(&bytes, &names, clock::now(), clock::dice);
-            let subjects =
-                subjects.map_err(|refusal| input::complain_of(&refusal, file, console))?;
-            (subjects, access.explain().await?)
-        }
+        (Some(file), _) => (read_events(file, &names, console)?, access.explain().await?),
         (None, Some(event_id)) => {
             let scope = arguments.scope()?;
             let ports = access.explain().await?;
@@ -93,6 +96,35 @@ pub(crate) async fn run(
     Ok(finished)
 }
 
+fn read_events(
+    file: &Path,
+    names: &EventTypeNames,
+    console: &Console,
+) -> Result<Vec<Subject>, Failure> {
+    let bytes = input::read(file)?;
+    let subjects = Subject::read(&bytes, names, clock::now(), clock::dice);
+    subjects.map_err(|refusal| input::complain_of(&refusal, file, console))
+}
+
+fn foretell_all(
+    file: &Path,
+    definitions: &[PathBuf],
+    names: &EventTypeNames,
+    console: &Console,
+) -> Result<Finished, Failure> {
+    let definitions = documents::definitions(definitions, names, console)?;
+    let subscriptions: Vec<Subscription> =
+        definitions.into_iter().map(|definition| definition.subscription).collect();
+    let mut finished = Finished::Done;
+    for subject in &read_events(file, names, console)? {
+        let explanation = foretell(subject, &subscriptions);
+        if sum_up(&explanation, names, console)? == Finished::InPart {
+            finished = Finished::InPart;
+        }
+    }
+    Ok(finished)
+}
+
 impl Arguments {
     fn scope(&self) -> Result<Scope, Failure> {
         let property = self.property.clone().map(Scope::Property);
@@ -107,9 +139,16 @@ async fn tell(
     ports: &impl Ports,
     console: &Console,
 ) -> Result<Finished, Failure> {
-    let explanation = explain(subject, names, ports).await?;
-    print::all(&explanation, names, console)?;
-    let Explanation { listeners, unreadable, .. } = &explanation;
+    sum_up(&explain(subject, names, ports).await?, names, console)
+}
+
+fn sum_up(
+    explanation: &Explanation,
+    names: &EventTypeNames,
+    console: &Console,
+) -> Result<Finished, Failure> {
+    print::all(explanation, names, console)?;
+    let Explanation { listeners, unreadable, .. } = explanation;
     let matching = listeners.iter().filter(|it| it.mismatch.is_none()).count();
     let is_recorded = listeners.iter().any(|it| it.found.is_some())
         || unreadable.iter().any(|it| it.found.is_some());

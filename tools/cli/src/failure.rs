@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use adapters::api::CallFailed;
 use adapters::aside::Unreachable;
+use adapters::ports::StartError;
 use adapters::settings::SettingsError;
 use adapters::signing::NotRotated;
 use domain::delivery::OurFault;
@@ -98,6 +99,17 @@ pub(crate) enum Failure {
     /// The terminal, the pipe or the runtime.
     #[error(transparent)]
     Io(#[from] io::Error),
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Settings(error) => Self::Settings(error),
+            StartError::Client(_) => {
+                Self::Usage("the HTTP client for endpoints could not be built")
+            }
+        }
+    }
 }
 
 impl From<Refusal> for Failure {

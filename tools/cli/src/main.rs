@@ -22,6 +22,7 @@ mod secrets;
 mod send;
 mod sources;
 mod subscriptions;
+mod trials;
 mod verify;
 mod whose;
 

@@ -143,7 +143,7 @@ async fn put(arguments: &Put, access: &Access, console: &Console) -> Result<Fini
     show_plan(&work, console)?;
     let overwritten = work.steps.iter().any(|step| matches!(step, Step::Change { .. }));
     let question = overwritten.then(|| "Overwrite?".to_owned());
-    carry_out(work, &arguments.writing, question, &rows, console).await
+    carry_out(work, &arguments.writing, question, (&rows, None), console).await
 }
 
 async fn get(

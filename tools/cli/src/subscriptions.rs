@@ -5,9 +5,11 @@ mod answer;
 mod capability;
 mod checks;
 mod one;
+mod proof;
 mod put;
 mod show;
 mod steps;
+mod trial;
 
 use adapters::rows::{Rows, Seen};
 use clap::{Args, Subcommand};
@@ -21,6 +23,7 @@ use serde_json::{Value, json};
 use crate::access::Access;
 use crate::console::{Console, count, heading};
 use crate::failure::{Failure, Finished};
+use crate::trials::{IssuerArgument, Trials};
 use crate::whose::Whose;
 
 pub(crate) use answer::Action;
@@ -68,6 +71,21 @@ Examples:
   workflows subscriptions list --property demo-property
   workflows subscriptions list --output json")]
     List(List),
+    /// Send a sample event to a subscription's endpoint, and say what came of it
+    #[command(
+        after_help = "The sample is signed with the stack's keys, encrypted where the row says so, and posted from here, as
+a delivery's first attempt is; an endpoint that has yet to show that it wants notifications gets its
+challenge first. Filters are not asked, nothing is tried again and nothing is written down. A
+subscription to logins gets the sample as a notification; a decision is asked for at
+/v1/enrich/login.
+
+Whoever runs it needs secretsmanager:GetSecretValue on the stack's signing keys.
+
+Examples:
+  workflows --local subscriptions test --property demo-property --subscription mine
+  workflows subscriptions test --client c --subscription mine --issuer https://idp.example.com"
+    )]
+    Test(trial::Test),
     /// Serve a subscription again
     Enable(Whose),
     /// Serve a subscription no more. What waits for it becomes dead letters when its turn comes
@@ -102,7 +120,7 @@ pub(crate) struct Writing {
     /// Do not ask
     #[arg(long, conflicts_with = "dry_run")]
     pub(crate) yes: bool,
-    /// Do not look at anything on the network but the table: endpoints' names and key sets
+    /// Reach for nothing but the table: no key set is fetched, and no endpoint gets a challenge
     #[arg(long)]
     pub(crate) offline: bool,
 }
@@ -122,6 +140,7 @@ pub(crate) async fn run(
             let scope = property.map(Scope::Property).or_else(|| client.map(Scope::Client));
             list(scope.as_ref(), &access.names()?, &access.rows().await?, console).await
         }
+        Command::Test(arguments) => trial::run(&arguments, access, console).await,
         Command::Enable(whose) => {
             let changes = |row: &_| switched(row, true);
             change(&whose.key()?, changes, access, console).await
@@ -216,4 +235,24 @@ fn switched(row: &StoredRow<Seen>, enabled: bool) -> Vec<Change> {
         Change { attribute, before: before(name), after }
     });
     changes.filter(|change| change.before != change.after).collect()
+}
+
+/// What endpoints are verified with before they are written; `None` where nobody is to be asked.
+pub(crate) async fn trials(
+    writing: &Writing,
+    issuer: &IssuerArgument,
+    access: &Access,
+    console: &Console,
+) -> Result<Option<Trials>, Failure> {
+    if writing.offline || writing.dry_run {
+        return Ok(None);
+    }
+    let trials = access.trials(issuer.issuer.as_ref()).await?;
+    if trials.is_none() {
+        console.note(
+            "No endpoint gets its challenge now: say --issuer, the stack's parameter Issuer. The stack \
+             sends it before the first event.",
+        );
+    }
+    Ok(trials)
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use domain::breaker;
 use domain::delivery::{
-    Ended, NoToken, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned,
+    Ended, NoToken, OurFault, Ports, Post, Queue as Source, Recorded, Trouble, Unsigned, sending,
 };
 use domain::enrich::last_known_good;
 use domain::event_type::EventTypeNames;
@@ -20,22 +20,17 @@ use domain::sealing;
 use domain::subscription::{SealedSecret, Subscription, Subscriptions};
 use domain::time::Timestamp;
 use domain::verification;
-use futures_util::future::try_join_all;
 
-use super::StartError;
+use super::{SendingPorts, StartError};
 use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
-use crate::endpoints::Endpoints;
-use crate::key_sets::KeySets;
 use crate::known_good::KnownGoodTable;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::settings::{Strings, optional, required};
-use crate::signing::{KeyStore, NotSigned};
 use crate::subscriptions::SubscriptionTable;
 use crate::targets::Targets;
-use crate::webhook_secrets::WebhookSecretStore;
 
 /// The tables, all four queues, the keys, the webhook secrets, targets' keys and the way to the
 /// targets.
@@ -48,11 +43,7 @@ pub struct DeliveryPorts {
     retries: Queue,
     events_dead_letter: Queue,
     retries_dead_letter: Queue,
-    keys: KeyStore,
-    webhook_secrets: WebhookSecretStore,
-    key_sets: KeySets,
-    targets: Targets,
-    endpoints: Endpoints,
+    sending: SendingPorts,
 }
 
 impl DeliveryPorts {
@@ -71,7 +62,6 @@ impl DeliveryPorts {
         let config = aws::config(strings, CallLimits::DELIVERY)?;
         let sqs = aws_sdk_sqs::Client::new(&config);
         let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let kms = aws_sdk_kms::Client::new(&config);
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
         let subscriptions = Arc::new(SubscriptionTable::new(
             dynamodb.clone(),
@@ -89,36 +79,18 @@ impl DeliveryPorts {
             retries: queue("RETRIES_QUEUE_URL")?,
             events_dead_letter: queue("EVENTS_DEAD_LETTER_QUEUE_URL")?,
             retries_dead_letter: queue("RETRIES_DEAD_LETTER_QUEUE_URL")?,
-            keys: KeyStore::new(&config, strings)?,
-            webhook_secrets: WebhookSecretStore::new(
-                kms,
-                optional(strings, "WEBHOOK_SECRETS_KEY_ID"),
-            ),
-            key_sets: KeySets::new(targets.clone()),
-            endpoints: Endpoints::new(targets.clone(), subscriptions),
-            targets,
+            sending: SendingPorts::new(&config, strings, targets, subscriptions)?,
         })
     }
 }
 
-impl Ports for DeliveryPorts {
+impl sending::Ports for DeliveryPorts {
     fn now(&self) -> Timestamp {
-        clock::now()
-    }
-
-    fn dice(&self) -> Dice {
-        Dice(u32::from_ne_bytes(clock::dice()))
-    }
-
-    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
-        self.subscriptions.of(scope).await.map_err(|_| OurFault::Subscriptions)
+        self.sending.now()
     }
 
     async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NoToken> {
-        self.keys.sign(algorithm, payload).await.map_err(|error| match error {
-            NotSigned::NoKey => NoToken::KeyMissing,
-            NotSigned::Unavailable => NoToken::Ours(OurFault::SigningKey),
-        })
+        self.sending.sign(algorithm, payload).await
     }
 
     async fn sign_webhook(
@@ -126,15 +98,29 @@ impl Ports for DeliveryPorts {
         secrets: &[&SealedSecret],
         signing_input: &str,
     ) -> Result<Vec<Signature>, Unsigned> {
-        let opened = secrets.iter().map(|secret| self.webhook_secrets.open(secret));
-        let opened = try_join_all(opened).await?;
-        let keys = self.keys.keys().await.map_err(|_| OurFault::SigningKey)?;
-        let by_secrets = opened.iter().map(|key| Signature::V1(key.sign(signing_input)));
-        Ok(by_secrets.chain(keys.sign_webhook(signing_input)).collect())
+        self.sending.sign_webhook(secrets, signing_input).await
     }
 
     fn sealing(&self) -> &impl sealing::Ports {
-        &self.key_sets
+        self.sending.sealing()
+    }
+
+    fn endpoints(&self) -> &impl verification::Ports {
+        self.sending.endpoints()
+    }
+
+    async fn post(&self, post: Post) -> Outcome {
+        self.sending.post(post).await
+    }
+}
+
+impl Ports for DeliveryPorts {
+    fn dice(&self) -> Dice {
+        Dice(u32::from_ne_bytes(clock::dice()))
+    }
+
+    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
+        self.subscriptions.of(scope).await.map_err(|_| OurFault::Subscriptions)
     }
 
     async fn disable(&self, subscription: &Subscription, ended: Ended) -> bool {
@@ -151,14 +137,6 @@ impl Ports for DeliveryPorts {
 
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
         self.known_good.as_ref()
-    }
-
-    fn endpoints(&self) -> &impl verification::Ports {
-        &self.endpoints
-    }
-
-    async fn post(&self, post: Post) -> Outcome {
-        self.targets.post(post).await
     }
 
     async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {

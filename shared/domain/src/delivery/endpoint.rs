@@ -4,7 +4,8 @@
 //! echo has failed the attempt, and is tried again on the schedule. It is sent nothing of the event.
 
 use super::content::Content;
-use super::{Execution, OurFault, Ports, signing};
+use super::sending::Ports;
+use super::{Execution, OurFault, signing};
 use crate::egress::GuardedUrl;
 use crate::ledger::Reason;
 use crate::outcome::Outcome;

@@ -2,7 +2,8 @@
 //! so. What cannot be signed or encrypted is not sent.
 
 use super::content::Content;
-use super::{Execution, OurFault, Ports};
+use super::sending::Ports;
+use super::{Execution, OurFault};
 use crate::jose::Compact;
 use crate::ledger::Reason;
 use crate::notification::{Notification, SignedWebhook, UnsignedWebhook, WebhookHeaders};

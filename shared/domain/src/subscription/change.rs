@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::attributes::MANAGED_BY;
-use crate::defined::{Defined, RowKey as _};
+use crate::defined::{Defined, RowKey};
 
 /// One attribute that is to be another than it is. No `Debug`: a URL may have a token in its query.
 #[derive(Clone, PartialEq)]
@@ -55,6 +55,26 @@ pub fn changes<D: Defined>(
         change(MANAGED_BY, Some(owner.into()));
     }
     changes
+}
+
+/// A row with changes made in it.
+#[must_use]
+pub fn after(
+    key: &impl RowKey,
+    before: &Map<String, Value>,
+    changes: &[Change],
+) -> Map<String, Value> {
+    let mut row = before.clone();
+    let (pk, sk) = key.to_row();
+    row.insert("pk".to_owned(), pk.into());
+    row.insert("sk".to_owned(), sk.into());
+    for Change { attribute, after, .. } in changes {
+        match after {
+            Some(value) => row.insert(attribute.clone(), value.clone()),
+            None => row.remove(attribute),
+        };
+    }
+    row
 }
 
 /// Whether an attribute stays as it is where a definition does not say.

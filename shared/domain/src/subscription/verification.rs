@@ -1,8 +1,11 @@
 //! What a row says about its endpoint's wish for notifications: whether the endpoint has to show it,
 //! and for which URL it has.
 
-use super::Subscription;
+use serde_json::Value;
+
 use super::row::{Row, RowProblem};
+use super::{Change, Subscription};
+use crate::time::Timestamp;
 use crate::verification::Verification;
 
 /// What a deployment makes of rows that say nothing of verification.
@@ -40,6 +43,17 @@ impl Said {
 }
 
 impl Subscription {
+    /// What a row has to say once this endpoint has been verified, at this moment.
+    #[must_use]
+    pub fn proof_of(endpoint: &str, at: Timestamp) -> [Change; 2] {
+        let change = |attribute: &str, after: Value| Change {
+            attribute: attribute.to_owned(),
+            before: None,
+            after: Some(after),
+        };
+        [change("verifiedEndpoint", endpoint.into()), change("verifiedAt", at.as_ms().into())]
+    }
+
     /// Whether its endpoint has to show that it wants notifications, and whether it has.
     #[must_use]
     pub fn verification(&self, deployment: EndpointVerification) -> Verification {

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use domain::breaker;
-use domain::delivery::{self, Ended, NoToken, OurFault, Post, Queue, Recorded, Trouble, Unsigned};
+use domain::delivery::{
+    self, Ended, NoToken, OurFault, Post, Queue, Recorded, Trouble, Unsigned, sending,
+};
 use domain::enrich::last_known_good;
 use domain::id::SubscriptionId;
 use domain::ingest::{self, Begun, Idempotency, Outgoing, Posting};
@@ -131,27 +133,9 @@ fn scripted_panic() -> ! {
     panic!("a panic on script")
 }
 
-impl delivery::Ports for World {
+impl sending::Ports for World {
     fn now(&self) -> Timestamp {
         self.seen_now()
-    }
-
-    fn dice(&self) -> Dice {
-        let [dice, _] = halves(self.lock().roll());
-        Dice(dice)
-    }
-
-    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
-        let (now, environment) = (self.seen_now(), self.lock().environment.clone());
-        if let Some(remembered) = environment.as_ref().and_then(|it| it.remembered(scope, now)) {
-            return Ok(remembered);
-        }
-        let read = self.call(Call::Subscriptions, |state| state.subscriptions.of(scope)).await;
-        let read = read.map_err(|Failed| OurFault::Subscriptions)?;
-        if let Some(environment) = environment {
-            environment.remember(scope, now, &read);
-        }
-        Ok(read)
     }
 
     async fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NoToken> {
@@ -178,6 +162,42 @@ impl delivery::Ports for World {
         self
     }
 
+    fn endpoints(&self) -> &impl verification::Ports {
+        self
+    }
+
+    async fn post(&self, post: Post) -> Outcome {
+        self.pause(Await::Before(Call::Post)).await;
+        let reaction = {
+            let mut state = self.lock();
+            let now = state.now;
+            state.note(Deed::Posted(post.headers.id.clone(), post.headers.attempt));
+            state.targets.begin(&post, now)
+        };
+        let _under_way = UnderWay(self);
+        self.react(reaction, post.deadline, Call::Post).await
+    }
+}
+
+impl delivery::Ports for World {
+    fn dice(&self) -> Dice {
+        let [dice, _] = halves(self.lock().roll());
+        Dice(dice)
+    }
+
+    async fn subscriptions(&self, scope: &Scope) -> Result<Arc<Subscriptions>, OurFault> {
+        let (now, environment) = (self.seen_now(), self.lock().environment.clone());
+        if let Some(remembered) = environment.as_ref().and_then(|it| it.remembered(scope, now)) {
+            return Ok(remembered);
+        }
+        let read = self.call(Call::Subscriptions, |state| state.subscriptions.of(scope)).await;
+        let read = read.map_err(|Failed| OurFault::Subscriptions)?;
+        if let Some(environment) = environment {
+            environment.remember(scope, now, &read);
+        }
+        Ok(read)
+    }
+
     async fn disable(&self, subscription: &Subscription, _ended: Ended) -> bool {
         let disable = self.call(Call::Disable, |state| {
             let now = state.now;
@@ -197,22 +217,6 @@ impl delivery::Ports for World {
 
     fn last_known_good(&self) -> Option<&impl last_known_good::Ports> {
         self.remembering()
-    }
-
-    fn endpoints(&self) -> &impl verification::Ports {
-        self
-    }
-
-    async fn post(&self, post: Post) -> Outcome {
-        self.pause(Await::Before(Call::Post)).await;
-        let reaction = {
-            let mut state = self.lock();
-            let now = state.now;
-            state.note(Deed::Posted(post.headers.id.clone(), post.headers.attempt));
-            state.targets.begin(&post, now)
-        };
-        let _under_way = UnderWay(self);
-        self.react(reaction, post.deadline, Call::Post).await
     }
 
     async fn record(&self, item: &LedgerItem) -> Result<Recorded, OurFault> {

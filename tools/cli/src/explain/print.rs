@@ -66,6 +66,7 @@ fn accepted(intake: Intake) -> String {
                 .to_owned()
         }
         Intake::NotAsked => "Whether it was accepted could not be asked.".to_owned(),
+        Intake::Foretold => "Foretold from the definitions: nothing was looked up.".to_owned(),
     }
 }
 
@@ -81,6 +82,7 @@ fn intake_object(intake: Intake) -> Value {
         Intake::Accepted { at: accepted } => at("accepted", accepted),
         Intake::AnotherEvent => known("another_event"),
         Intake::NotAsked => known("not_asked"),
+        Intake::Foretold => known("foretold"),
     }
 }
 

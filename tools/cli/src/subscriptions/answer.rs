@@ -15,6 +15,9 @@ pub(crate) enum Answer {
     Planned,
     /// It is so now.
     Written,
+    /// It is so now, and its endpoint has not shown that it wants notifications: it gets none until it
+    /// has.
+    WrittenUnverified,
     /// It is no more.
     Deleted,
     /// It was so already.
@@ -60,6 +63,7 @@ impl Answer {
         match self {
             Self::Planned => "planned",
             Self::Written => "written",
+            Self::WrittenUnverified => "written_unverified",
             Self::Deleted => "deleted",
             Self::Unchanged => "unchanged",
             Self::ChangedMeanwhile => "changed_meanwhile",
@@ -72,7 +76,9 @@ impl Answer {
     pub(crate) const fn is_good(self) -> bool {
         match self {
             Self::Planned | Self::Written | Self::Deleted | Self::Unchanged => true,
-            Self::ChangedMeanwhile | Self::NotThere | Self::Failed => false,
+            Self::WrittenUnverified | Self::ChangedMeanwhile | Self::NotThere | Self::Failed => {
+                false
+            }
         }
     }
 
@@ -80,6 +86,9 @@ impl Answer {
     pub(crate) fn line<K: Shown>(self, key: &K) -> String {
         let words = match self {
             Self::Written | Self::Deleted => good(self.as_str()),
+            Self::WrittenUnverified => {
+                bad("written, and gets nothing before its endpoint has echoed a challenge")
+            }
             Self::Planned => self.as_str().to_owned(),
             Self::Unchanged => "is so already".to_owned(),
             Self::ChangedMeanwhile => {

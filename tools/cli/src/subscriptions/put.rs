@@ -13,11 +13,12 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::show::Shown as _;
-use super::{Work, Writing, capability, carry_out, check, show_plan};
+use super::{Work, Writing, capability, carry_out, check, show_plan, trials};
 use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
 use crate::failure::{Failure, Finished};
+use crate::trials::IssuerArgument;
 
 /// Rows that are read at once.
 const AT_ONCE: usize = 16;
@@ -30,6 +31,8 @@ pub(crate) struct Put {
     files: Vec<PathBuf>,
     #[command(flatten)]
     writing: Writing,
+    #[command(flatten)]
+    issuer: IssuerArgument,
 }
 
 /// Carries the command out.
@@ -42,6 +45,7 @@ pub(super) async fn run(
     let definitions = documents::definitions(&arguments.files, &names, console)?;
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
+    let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
     let stored = find_all(&definitions, &rows, console).await?;
     let work = work(&definitions, &stored);
     show_plan(&work, console)?;
@@ -49,7 +53,7 @@ pub(super) async fn run(
     warn_of_neighbours(&definitions, &rows, &names, console).await?;
     let overwritten = work.steps.iter().any(|step| matches!(step, Step::Change { .. }));
     let question = overwritten.then(|| "Overwrite?".to_owned());
-    carry_out(work, &arguments.writing, question, &rows, console).await
+    carry_out(work, &arguments.writing, question, (&rows, trials.as_ref()), console).await
 }
 
 /// Each definition beside its row, where there is one.

@@ -6,12 +6,15 @@ use domain::defined::Defined;
 use domain::delivery::OurFault;
 use domain::subscription::{Change, Definition, changes};
 use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Map, Value};
 
 use super::Writing;
 use super::answer::{Action, Answer};
+use super::proof::Provable;
 use super::show::{self, Shown};
 use crate::console::{Console, bad, count, good, plain};
 use crate::failure::{Failure, Finished};
+use crate::trials::Trials;
 
 /// Rows that are written at once.
 const AT_ONCE: usize = 8;
@@ -78,10 +81,10 @@ fn changes_of<'s>(step: &'s Step<'_, Seen, impl Defined>) -> &'s [Change] {
 
 /// Carries a plan out, after a question where there is something to ask about.
 pub(crate) async fn carry_out(
-    work: Work<'_, impl Defined<Key: Shown>>,
+    work: Work<'_, impl Provable>,
     writing: &Writing,
     question: Option<String>,
-    rows: &Rows,
+    (rows, trials): (&Rows, Option<&Trials>),
     console: &Console,
 ) -> Result<Finished, Failure> {
     if writing.dry_run {
@@ -96,7 +99,7 @@ pub(crate) async fn carry_out(
     let total = work.steps.len();
     let owner = work.owner;
     let answers = stream::iter(&work.steps)
-        .map(|step| async move { (step, answer(step, owner, rows).await) })
+        .map(|step| async move { (step, answer(step, owner, rows, trials, console).await) })
         .buffer_unordered(AT_ONCE);
     let mut answers = std::pin::pin!(answers);
     let (mut done, mut left, mut failures, mut in_a_row) = (0, 0, 0, 0);
@@ -105,6 +108,7 @@ pub(crate) async fn carry_out(
         let answer = answer.unwrap_or(Answer::Failed);
         match answer {
             Answer::Failed => (failures, in_a_row) = (failures + 1, in_a_row + 1),
+            Answer::WrittenUnverified => (done, left, in_a_row) = (done + 1, left + 1, 0),
             good if good.is_good() => (done, in_a_row) = (done + 1, 0),
             _ => (left, in_a_row) = (left + 1, 0),
         }
@@ -124,29 +128,34 @@ pub(crate) async fn carry_out(
     Ok(if left == 0 { Finished::Done } else { Finished::InPart })
 }
 
-fn object(step: &Step<'_, Seen, impl Defined<Key: Shown>>, answer: Answer) -> serde_json::Value {
+fn object(step: &Step<'_, Seen, impl Defined<Key: Shown>>, answer: Answer) -> Value {
     answer.object(step.key(), Action::of(step), changes_of(step))
 }
 
 async fn answer(
-    step: &Step<'_, Seen, impl Defined>,
+    step: &Step<'_, Seen, impl Provable>,
     owner: Option<&str>,
     rows: &Rows,
+    trials: Option<&Trials>,
+    console: &Console,
 ) -> Result<Answer, OurFault> {
-    let is_done = match step {
-        Step::Create { definition, changes } => rows.write(definition.key(), None, changes).await?,
-        Step::Change { definition, row, changes } => {
-            rows.write(definition.key(), Some(&row.seen), changes).await?
+    let (is_done, answer) = match step {
+        Step::Create { definition, changes } => {
+            let (changes, answer) = definition.prove(&Map::new(), changes, trials, console).await;
+            (rows.write(definition.key(), None, &changes).await?, answer)
         }
-        Step::Delete { row } => rows.delete(row).await?,
+        Step::Change { definition, row, changes } => {
+            let before = &row.attributes;
+            let (changes, answer) = definition.prove(before, changes, trials, console).await;
+            (rows.write(definition.key(), Some(&row.seen), &changes).await?, answer)
+        }
+        Step::Delete { row } => (rows.delete(row).await?, Answer::Deleted),
     };
-    if !is_done && !is_as_wanted(step, owner, rows).await? {
-        return Ok(Answer::ChangedMeanwhile);
+    if is_done || is_as_wanted(step, owner, rows).await? {
+        Ok(answer)
+    } else {
+        Ok(Answer::ChangedMeanwhile)
     }
-    Ok(match step {
-        Step::Delete { .. } => Answer::Deleted,
-        Step::Create { .. } | Step::Change { .. } => Answer::Written,
-    })
 }
 
 /// The SDK repeats a call whose answer got lost, and finds its own work: that is no conflict.

@@ -46,7 +46,7 @@ async fn the_table_becomes_what_the_folder_says_and_no_more() {
 
     let said = apply(&stack, &folder, &["--dry-run", "--output", "json"]).await;
     assert_eq!(steps(&said), ["change taken planned", "create a planned", "create b planned"]);
-    let said = apply(&stack, &folder, &["--yes", "--output", "json"]).await;
+    let said = apply(&stack, &folder, &["--yes", "--offline", "--output", "json"]).await;
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert_eq!(steps(&said), ["change taken written", "create a written", "create b written"]);
     let managed = AttributeValue::S("apply".to_owned());
@@ -56,7 +56,7 @@ async fn the_table_becomes_what_the_folder_says_and_no_more() {
     assert_eq!(said.code, 0, "nothing to do, nothing to ask: {}", said.stderr);
     std::fs::remove_file(format!("{}/b.yaml", folder.path())).expect("it was there");
     folder.file("a.yaml", &definition("a", "elsewhere"));
-    let said = apply(&stack, &folder, &["--yes", "--output", "json"]).await;
+    let said = apply(&stack, &folder, &["--yes", "--offline", "--output", "json"]).await;
     assert_eq!(steps(&said), ["change a written", "delete b deleted"]);
     assert!(stack.row("by-hand").await.is_some());
     let said = apply(&stack, &folder, &["--owner", "team-b", "--dry-run"]).await;
@@ -68,13 +68,13 @@ async fn the_table_becomes_what_the_folder_says_and_no_more() {
 async fn an_empty_folder_deletes_nothing_by_accident() {
     let (stack, folder) = (Stack::start().await, Folder::new("empty"));
     folder.file("a.yaml", &definition("a", "a"));
-    assert_eq!(apply(&stack, &folder, &["--yes"]).await.code, 0);
+    assert_eq!(apply(&stack, &folder, &["--yes", "--offline"]).await.code, 0);
     std::fs::remove_file(format!("{}/a.yaml", folder.path())).expect("it was there");
-    let said = apply(&stack, &folder, &["--yes"]).await;
+    let said = apply(&stack, &folder, &["--yes", "--offline"]).await;
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("--allow-empty"), "{}", said.stderr);
     assert!(stack.row("a").await.is_some());
-    let said = apply(&stack, &folder, &["--yes", "--allow-empty"]).await;
+    let said = apply(&stack, &folder, &["--yes", "--offline", "--allow-empty"]).await;
     assert_eq!((said.code, stack.row("a").await), (0, None), "{}", said.stderr);
     stack.stop().await;
 }
@@ -92,9 +92,9 @@ async fn a_large_file_that_is_cut_off_goes_on_where_it_was() {
     // The first hundred are there already, as after a command that was stopped.
     let part: String = text.split_inclusive("---\n").take(101).collect();
     let part = folder.file("part.yaml", part.trim_end_matches("---\n"));
-    let said = stack.workflows(&["apply", &part, "--yes", "--output", "json"]).await;
+    let said = stack.workflows(&["apply", &part, "--yes", "--offline", "--output", "json"]).await;
     assert_eq!((said.code, said.objects().len()), (0, 100), "{}", said.stderr);
-    let said = stack.workflows(&["apply", &file, "--yes", "--output", "json"]).await;
+    let said = stack.workflows(&["apply", &file, "--yes", "--offline", "--output", "json"]).await;
     assert_eq!((said.code, said.objects().len()), (0, ALL - 100), "{}", said.stderr);
     let said = stack.workflows(&["apply", &file, "--dry-run"]).await;
     assert!(said.stdout.contains("300 as defined"), "{}", said.stdout);

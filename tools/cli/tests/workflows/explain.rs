@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use testkit::receiver::{Receiver, Reply};
 
 use crate::stack::{Said, Stack, workflows};
+use crate::subscriptions::Folder;
 
 /// The event that [`Stack::deliver`] delivers, as it would be posted.
 const EVENT: &str = r#"{"id":"e1","type":"userUpdated","propertyId":"demo-property",
@@ -112,4 +113,33 @@ async fn what_is_for_nobody_or_cannot_be_read_is_said_so() {
     assert_eq!(workflows(&["explain", "/nowhere.json"]).code, 2);
     assert_eq!(workflows(&["--local", "explain", "--event", "e1"]).code, 2);
     assert_eq!(workflows(&["explain"]).code, 2);
+}
+
+/// Before a deploy: no stack is reached for, which the endpoint that nobody listens on shows.
+#[test]
+fn an_event_is_foretold_from_a_folder_of_definitions() {
+    let folder = Folder::new("foretold");
+    let definition = |id: &str, more: &str| {
+        format!(
+            "property: demo-property\nid: {id}\ncategory: user_data_change\n\
+             endpoint: https://t.example.com/{id}\n{more}"
+        )
+    };
+    folder.file("a.yaml", &definition("all", ""));
+    folder.file("b.yaml", &definition("created", "eventTypes: [userCreated]\n"));
+    let event =
+        json!({"id": "e1", "type": "userUpdated", "propertyId": "demo-property", "sub": "u"});
+    let file = folder.file("event.txt", &event.to_string());
+    let said = workflows(&[
+        "--endpoint-url",
+        "http://127.0.0.1:9",
+        "explain",
+        &file,
+        "--definitions",
+        folder.path(),
+    ]);
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stdout.contains("nothing was looked up"), "{}", said.stdout);
+    assert!(said.stdout.contains("not among eventTypes"), "{}", said.stdout);
+    assert!(said.stderr.contains("for 1 of 2 subscriptions"), "{}", said.stderr);
 }

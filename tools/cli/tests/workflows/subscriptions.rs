@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use adapters::aws::{self, CallLimits};
 use adapters::rows::Rows;
+use adapters::signing::SigningKeys;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{PropertyId, SubscriptionId};
 use domain::scope::Scope;
@@ -206,7 +207,7 @@ async fn two_that_send_the_same_to_the_same_endpoint_are_told() {
     let (stack, folder) = (Stack::start().await, Folder::new("twins"));
     stack.subscribe("other", "https://t.example.com/h", 1).await;
     let file = folder.file("mine.yaml", &definition("mine", "https://t.example.com/h"));
-    let said = stack.put_file(&file, &[]).await;
+    let said = stack.put_file(&file, &["--offline"]).await;
     assert_eq!(said.code, 0, "{}", said.stderr);
     assert!(said.stderr.contains("more than once: other of"), "{}", said.stderr);
     stack.stop().await;
@@ -253,7 +254,7 @@ async fn a_subscription_is_listed_shown_switched_and_deleted() {
     let (stack, folder) = (Stack::start().await, Folder::new("life"));
     let endpoint = "https://t.example.com/h?token=s3cret";
     let file = folder.file("mine.yaml", &definition("mine", endpoint));
-    assert_eq!(stack.put_file(&file, &[]).await.code, 0);
+    assert_eq!(stack.put_file(&file, &["--offline"]).await.code, 0);
 
     let run = async |verb: &str, more: &[&str]| {
         stack.workflows(&[&["subscriptions", verb], &WHOSE[..], more].concat()).await
@@ -306,5 +307,69 @@ async fn a_table_that_cannot_be_reached_is_told_and_not_hammered() {
         assert_eq!(said.code, 1, "{command:?}: {}", said.stderr);
         assert!(said.stderr.contains("the subscriptions table could not be read"));
     }
+    stack.stop().await;
+}
+
+impl Stack {
+    /// The key set that endpoints know us by.
+    async fn key_set(&self) -> String {
+        let get = self.local.clients().secrets.get_secret_value().secret_id("signing-keys");
+        let secret = get.send().await.expect("a secret").secret_string.expect("text");
+        SigningKeys::parse(&secret).expect("keys").published().to_owned()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a24_an_endpoint_is_verified_as_it_is_put_or_gets_nothing() {
+    let (stack, folder, receiver) =
+        (Stack::start().await, Folder::new("verified"), Receiver::start().await);
+    receiver.script("/echo", [Reply::status(202).echoing(&stack.key_set().await)]);
+    receiver.script("/other", [Reply::status(200).body("I say yes to everything")]);
+    let file = folder.file("mine.yaml", &definition("mine", &receiver.url("/echo")));
+    let said = stack.put_file(&file, &[]).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    let row = stack.row("mine").await.expect("there");
+    assert_eq!(row["verifiedEndpoint"], s(&receiver.url("/echo")));
+    assert_eq!(row["verification"], s("required"));
+    stack.deliver(&["e1"]).await;
+    assert_eq!(receiver.requests().len(), 2, "its challenge from the command, and then the event");
+
+    let file = folder.file("other.yaml", &definition("other", &receiver.url("/other")));
+    let said = stack.put_file(&file, &["--output", "json"]).await;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert_eq!(said.objects()[0]["answer"], "written_unverified");
+    assert!(said.stderr.contains("endpoint_unverified"), "{}", said.stderr);
+    assert!(!said.stderr.contains("yes to everything"), "a50: {}", said.stderr);
+    assert!(!stack.row("other").await.expect("there").contains_key("verifiedEndpoint"));
+    stack.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sample_is_sent_as_a_first_attempt_is_and_leaves_no_trace() {
+    let (stack, receiver) = (Stack::start().await, Receiver::start().await);
+    stack.subscribe("mine", &receiver.url("/hook"), 1).await;
+    receiver.script("/hook", [Reply::status(202), Reply::status(500)]);
+    let test = async |more: &[&str]| {
+        stack.workflows(&[&["subscriptions", "test"], &WHOSE[..], more].concat()).await
+    };
+    let said = test(&["--output", "json"]).await;
+    assert_eq!(
+        (said.code, &said.objects()[0]["outcome"]),
+        (0, &json!("http_202")),
+        "{}",
+        said.stderr
+    );
+    let request = &receiver.requests()[0];
+    assert_eq!(request.header("content-type"), Some("application/secevent+jwt"));
+    let said = test(&[]).await;
+    assert_eq!(said.code, 3);
+    assert!(said.stdout.contains("http_500"), "{}", said.stdout);
+    assert!(stack.ledger().await.is_empty());
+
+    let event = json!({"type": "userUpdated", "propertyId": "another", "sub": "u"}).to_string();
+    let folder = Folder::new("sample");
+    let said = test(&["--event", &folder.file("event.json", &event)]).await;
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("another property"), "{}", said.stderr);
     stack.stop().await;
 }
