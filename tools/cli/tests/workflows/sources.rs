@@ -245,7 +245,7 @@ async fn what_no_configured_source_of_a_property_can_emit_is_told_and_written() 
     let wish = |property: &str, id: &str, types: &str| {
         format!(
             "property: {property}\nid: {id}\ncategory: user_data_change\n\
-             endpoint: https://t.example.com/{id}\neventTypes: [{types}]\n"
+             endpoint: https://t.example.com/{id}\nverification: none\neventTypes: [{types}]\n"
         )
     };
     // `cargo local` has a sample source of the sample property, and none of others.
