@@ -218,6 +218,7 @@ def main():
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
         run(block("setup") + block("akamai-source"))
+        assert "your-capture-application-id" in run(block("akamai-source-file"))
         assert run(block("akamai")) == "202\n"
         local.wait_for('"jti":"aic_0192f3a1-7c4e-7d10-9a5b-000000000002"')
         dead_letters()

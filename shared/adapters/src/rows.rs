@@ -1,4 +1,4 @@
-//! Rows of the table `subscriptions`, as operators' commands read and write them: whole, and written
+//! Rows of the table `subscriptions`, subscriptions' and sources', as operators' commands read and write them: whole, and written
 //! only if they are still as they were seen.
 
 use std::collections::HashMap;
@@ -10,11 +10,12 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::apply::StoredRow;
+use domain::defined::RowKey;
 use domain::delivery::OurFault;
-use domain::id::SubscriptionId;
+use domain::id::CaptureApplicationId;
 use domain::scope::Scope;
-use domain::subscription::attributes::{MANAGED_BY, OWNED};
-use domain::subscription::{Change, SecretOwner, Subscription};
+use domain::subscription::attributes::MANAGED_BY;
+use domain::subscription::{Change, SecretOwner};
 
 use crate::aws::sentence;
 use crate::item::{from_json, held, s, to_json};
@@ -37,6 +38,8 @@ pub struct Position(Item);
 pub struct RowPage {
     /// Rows of subscriptions.
     pub rows: Vec<StoredRow<Seen>>,
+    /// Rows of sources: in a part of all rows alone, since a scope has none.
+    pub sources: Vec<StoredRow<Seen, CaptureApplicationId>>,
     /// Where it goes on; `None` at its end.
     pub next: Option<Position>,
 }
@@ -48,8 +51,8 @@ impl Rows {
         Self { client: Client::new(config), table }
     }
 
-    /// A subscription's row, if it is there.
-    pub async fn find(&self, key: &SecretOwner) -> Result<Option<StoredRow<Seen>>, OurFault> {
+    /// A row, if it is there.
+    pub async fn find<K: RowKey>(&self, key: &K) -> Result<Option<StoredRow<Seen, K>>, OurFault> {
         let read = self.client.get_item().table_name(&self.table).set_key(Some(item_key(key)));
         let read = read.consistent_read(true).send().await.map_err(|error| unreadable(&error))?;
         Ok(read.item.map(|item| stored(key.clone(), item)))
@@ -79,21 +82,27 @@ impl Rows {
             let page = page.map_err(|error| unreadable(&error))?;
             (page.items, page.last_evaluated_key)
         };
-        let rows = items.unwrap_or_default().into_iter();
-        let rows = rows.filter_map(|item| Some(stored(key_of(&item)?, item))).collect();
-        Ok(RowPage { rows, next: next.map(Position) })
+        let mut page = RowPage { rows: Vec::new(), sources: Vec::new(), next: next.map(Position) };
+        for item in items.unwrap_or_default() {
+            if let Some(key) = key_of::<SecretOwner>(&item) {
+                page.rows.push(stored(key, item));
+            } else if let Some(key) = key_of::<CaptureApplicationId>(&item) {
+                page.sources.push(stored(key, item));
+            }
+        }
+        Ok(page)
     }
 
     /// Makes changes in a row, if it still is as it was seen, or still is not there; `false` when
     /// not. What the service writes into it meanwhile does not count.
-    pub async fn write(
+    pub async fn write<K: RowKey>(
         &self,
-        key: &SecretOwner,
+        key: &K,
         seen: Option<&Seen>,
         changes: &[Change],
     ) -> Result<bool, OurFault> {
         let mut condition = Expression::default();
-        let condition_text = condition.unchanged(seen);
+        let condition_text = condition.unchanged::<K>(seen);
         let (mut sets, mut removals) = (Vec::new(), Vec::new());
         for Change { attribute, after, .. } in changes {
             let name = condition.name(attribute);
@@ -122,9 +131,9 @@ impl Rows {
     }
 
     /// Deletes a row, if it still is as it was seen; `false` when not.
-    pub async fn delete(&self, row: &StoredRow<Seen>) -> Result<bool, OurFault> {
+    pub async fn delete<K: RowKey>(&self, row: &StoredRow<Seen, K>) -> Result<bool, OurFault> {
         let mut condition = Expression::default();
-        let condition_text = condition.unchanged(Some(&row.seen));
+        let condition_text = condition.unchanged::<K>(Some(&row.seen));
         let delete = self
             .client
             .delete_item()
@@ -161,10 +170,10 @@ impl Expression {
     }
 
     /// That a row's owner has changed nothing since it was seen, or that there still is none.
-    fn unchanged(&mut self, seen: Option<&Seen>) -> String {
+    fn unchanged<K: RowKey>(&mut self, seen: Option<&Seen>) -> String {
         let pk = self.name("pk");
         let Some(Seen(item)) = seen else { return format!("attribute_not_exists({pk})") };
-        let names = OWNED.iter().map(|attribute| attribute.name).chain([MANAGED_BY]);
+        let names = K::owned().chain([MANAGED_BY]);
         let clauses = names.map(|name| {
             let placeholder = self.name(name);
             match item.get(name) {
@@ -177,24 +186,19 @@ impl Expression {
     }
 }
 
-fn stored(key: SecretOwner, item: Item) -> StoredRow<Seen> {
+fn stored<K>(key: K, item: Item) -> StoredRow<Seen, K> {
     StoredRow { key, attributes: to_json(item.clone()), seen: Seen(item) }
 }
 
-/// Whose row it is; `None` when it is no subscription's.
-fn key_of(item: &Item) -> Option<SecretOwner> {
+/// Whose row it is; `None` when it is of another kind.
+fn key_of<K: RowKey>(item: &Item) -> Option<K> {
     let text = |name: &str| item.get(name)?.as_s().ok();
-    let scope = Scope::try_from(text("pk")?.clone()).ok()?;
-    let id = text("sk")?.strip_prefix(Subscription::SORT_KEY_PREFIX)?;
-    let subscription_id = SubscriptionId::parse(id).ok()?;
-    Some(SecretOwner { scope, subscription_id })
+    K::of_row(text("pk")?, text("sk")?)
 }
 
-fn item_key(key: &SecretOwner) -> Item {
-    HashMap::from([
-        ("pk".to_owned(), s(key.scope.key())),
-        ("sk".to_owned(), s(Subscription::sort_key_of(&key.subscription_id))),
-    ])
+fn item_key(key: &impl RowKey) -> Item {
+    let (pk, sk) = key.to_row();
+    HashMap::from([("pk".to_owned(), s(pk)), ("sk".to_owned(), s(sk))])
 }
 
 fn unreadable<E: std::error::Error + 'static>(error: &E) -> OurFault {

@@ -9,21 +9,22 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use crate::defined::Defined;
 use crate::event_type::Category;
 use crate::subscription::attributes::MANAGED_BY;
 use crate::subscription::{Change, Definition, SecretOwner, changes};
 
 /// A row as it was read, and what its reader needs to write it only if it is still so.
-pub struct StoredRow<S> {
+pub struct StoredRow<S, K = SecretOwner> {
     /// Whose, and which.
-    pub key: SecretOwner,
+    pub key: K,
     /// All its attributes.
     pub attributes: Map<String, Value>,
     /// What was seen.
     pub seen: S,
 }
 
-impl<S> StoredRow<S> {
+impl<S, K> StoredRow<S, K> {
     /// Who keeps it in files.
     #[must_use]
     pub fn managed_by(&self) -> Option<&str> {
@@ -32,36 +33,36 @@ impl<S> StoredRow<S> {
 }
 
 /// One thing to be done.
-pub enum Step<'a, S> {
+pub enum Step<'a, S, D: Defined = Definition> {
     /// There is no such row yet.
     Create {
         /// What it is to be.
-        definition: &'a Definition,
+        definition: &'a D,
         /// All its attributes.
         changes: Vec<Change>,
     },
     /// The row is another than defined.
     Change {
         /// What it is to be.
-        definition: &'a Definition,
+        definition: &'a D,
         /// What it is.
-        row: &'a StoredRow<S>,
+        row: &'a StoredRow<S, D::Key>,
         /// What differs.
         changes: Vec<Change>,
     },
     /// The row is the owner's and is not defined any more.
     Delete {
         /// What it is.
-        row: &'a StoredRow<S>,
+        row: &'a StoredRow<S, D::Key>,
     },
 }
 
-impl<S> Step<'_, S> {
+impl<S, D: Defined> Step<'_, S, D> {
     /// Whose row it is about, and which.
     #[must_use]
-    pub fn key(&self) -> &SecretOwner {
+    pub fn key(&self) -> &D::Key {
         match self {
-            Self::Create { definition, .. } | Self::Change { definition, .. } => &definition.key,
+            Self::Create { definition, .. } | Self::Change { definition, .. } => definition.key(),
             Self::Delete { row } => &row.key,
         }
     }

@@ -8,6 +8,7 @@
 pub mod apply;
 pub mod aside;
 pub mod breaker;
+pub mod defined;
 pub mod delivery;
 pub mod egress;
 pub mod enrich;

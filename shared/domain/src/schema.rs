@@ -1,16 +1,18 @@
-//! JSON Schemas (draft 2020-12) of what people write: subscriptions and events. For editors and for
-//! checks before anything is deployed; the readers of this crate decide, and a test holds the two
+//! JSON Schemas (draft 2020-12) of what people write: subscriptions, sources and events. For
+//! editors and for checks before anything is deployed; the readers of this crate decide, and a test holds the two
 //! together.
 //!
 //! A schema says nothing about what needs more than the text: whether a URL may be reached, whether a
 //! key set holds a key.
 
 mod event;
+mod source;
 mod subscription;
 
 use serde_json::{Value, json};
 
 pub use event::event;
+pub use source::source;
 pub use subscription::{definition, row};
 
 const DRAFT: &str = "https://json-schema.org/draft/2020-12/schema";

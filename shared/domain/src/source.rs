@@ -7,11 +7,13 @@
 
 mod akamai;
 mod capability;
+mod definition;
 mod refusal;
 mod row;
 
 pub use akamai::{Audience, Ignored, Proven, Unproven};
 pub use capability::{InVain, configured, warnings};
+pub use definition::SourceDefinition;
 pub use refusal::SetRefusal;
 pub use row::AkamaiSource;
 

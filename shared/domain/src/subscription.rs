@@ -6,7 +6,7 @@
 mod answer_rules;
 pub mod attributes;
 mod change;
-mod definition;
+pub(crate) mod definition;
 mod encryption;
 mod enrich;
 mod fields;

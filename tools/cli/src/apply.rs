@@ -2,15 +2,18 @@
 
 use std::path::PathBuf;
 
-use adapters::rows::{Rows, Seen};
+use adapters::rows::{RowPage, Rows};
 use clap::Args;
-use domain::apply::{Step, StoredRow, plan};
+use domain::apply::{Step, plan};
 
 use crate::access::Access;
 use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
-use crate::subscriptions::{Work, Writing, carry_out, check, show_plan, trials, warn_of_twins};
+use crate::subscriptions::{
+    Work, Writing, carry_out, check, show_plan, trials, warn_in_vain, warn_of_twins,
+};
+use crate::trials::IssuerArgument;
 
 /// Makes the table equal to files: creates, changes and deletes subscriptions
 #[derive(Args)]
@@ -20,6 +23,7 @@ in a folder is a file of definitions (see subscriptions put --help). Rows get th
 with the owner's name. A row that has it and is not defined any more is deleted; rows of other owners
 and rows that were written by hand are never touched, unless they are defined here: then they are
 taken over, which the plan says. It may be interrupted and repeated: what is as defined is left.
+Sources are not applied: they are few, and have a folder and a command of their own (sources put).
 
 Examples:
   workflows apply ./subscriptions/ --dry-run
@@ -38,6 +42,8 @@ pub(crate) struct Apply {
     allow_empty: bool,
     #[command(flatten)]
     writing: Writing,
+    #[command(flatten)]
+    issuer: IssuerArgument,
 }
 
 fn owner(text: &str) -> Result<String, &'static str> {
@@ -65,15 +71,16 @@ pub(crate) async fn run(
     }
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
-    let trials = trials(&arguments.writing, access, console).await?;
+    let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
     let stored = all(&rows, console).await?;
-    let plan = plan(&definitions, &stored, &arguments.owner);
+    let plan = plan(&definitions, &stored.rows, &arguments.owner);
     let work = Work { steps: plan.steps, unchanged: plan.unchanged, owner: Some(&arguments.owner) };
     show_plan(&work, console)?;
     if plan.others > 0 {
         let others = count(plan.others as u64, "other row is", "other rows are");
         console.note(&format!("{others} let be: of other owners, or written by hand"));
     }
+    warn_in_vain(&definitions, &stored.sources, &names, console);
     warn_of_twins(definitions.iter().map(|each| (&each.key, &each.subscription)), console);
     if work.steps.is_empty() {
         return Ok(Finished::Done);
@@ -87,15 +94,14 @@ pub(crate) async fn run(
 }
 
 /// The whole table.
-async fn all(rows: &Rows, console: &Console) -> Result<Vec<StoredRow<Seen>>, Failure> {
-    let (mut all, mut next) = (Vec::new(), None);
-    loop {
-        let page = rows.page(None, next).await?;
-        all.extend(page.rows);
-        next = page.next;
-        if next.is_none() {
-            return Ok(all);
-        }
-        console.progress(|| format!("{} rows read", all.len()));
+async fn all(rows: &Rows, console: &Console) -> Result<RowPage, Failure> {
+    let mut all = rows.page(None, None).await?;
+    while let Some(next) = all.next.take() {
+        console.progress(|| format!("{} rows read", all.rows.len()));
+        let page = rows.page(None, Some(next)).await?;
+        all.rows.extend(page.rows);
+        all.sources.extend(page.sources);
+        all.next = page.next;
     }
+    Ok(all)
 }

@@ -6,9 +6,11 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
+use domain::defined::Defined;
 use domain::event_type::EventTypeNames;
 use domain::json::Text;
-use domain::subscription::{Definition, SecretOwner};
+use domain::source::SourceDefinition;
+use domain::subscription::{Definition, DefinitionProblem};
 use serde_json::{Map, Value};
 
 use crate::console::{Console, count, plain};
@@ -24,15 +26,31 @@ const DEPTH_MAX: usize = 32;
 const DOCUMENTS_MAX: usize = 100_000;
 const NODES_MAX: usize = 10_000_000;
 
-/// Reads the definitions of these files, and of the files in folders among them. `-` is standard
-/// input. What is wrong is printed, and then nothing is returned.
+/// Reads the subscriptions that are defined in these files, and in the files in folders among them.
+/// `-` is standard input. What is wrong is printed, and then nothing is returned.
 pub(crate) fn definitions(
     paths: &[PathBuf],
     names: &EventTypeNames,
     console: &Console,
 ) -> Result<Vec<Definition>, Failure> {
+    read_all(paths, |members| Definition::read(members, names), console)
+}
+
+/// The same of sources.
+pub(crate) fn sources(
+    paths: &[PathBuf],
+    console: &Console,
+) -> Result<Vec<SourceDefinition>, Failure> {
+    read_all(paths, SourceDefinition::read, console)
+}
+
+fn read_all<D: Defined>(
+    paths: &[PathBuf],
+    read_one: impl Fn(Map<String, Value>) -> Result<D, Vec<DefinitionProblem>>,
+    console: &Console,
+) -> Result<Vec<D>, Failure> {
     let (mut read, mut complaints) = (Vec::new(), Vec::new());
-    let mut places: HashMap<SecretOwner, String> = HashMap::new();
+    let mut places: HashMap<D::Key, String> = HashMap::new();
     for file in files(paths)? {
         let documents = match documents(&file) {
             Ok(documents) => documents,
@@ -48,11 +66,11 @@ pub(crate) fn definitions(
             } else {
                 format!("{}, definition {}", file.display(), index + 1)
             };
-            match definition(document, names) {
+            match definition(document, &read_one) {
                 Err(problems) => {
                     complaints.extend(problems.iter().map(|problem| format!("{place}: {problem}")));
                 }
-                Ok(definition) => match places.insert(definition.key.clone(), place.clone()) {
+                Ok(definition) => match places.insert(definition.key().clone(), place.clone()) {
                     None => read.push(definition),
                     Some(first) => {
                         complaints.push(format!("{place}: is defined in {first} already"));
@@ -71,15 +89,17 @@ pub(crate) fn definitions(
     Err(Failure::Files(format!("{wrong}; nothing was written")))
 }
 
-fn definition(document: Value, names: &EventTypeNames) -> Result<Definition, Vec<String>> {
+fn definition<D>(
+    document: Value,
+    read_one: impl Fn(Map<String, Value>) -> Result<D, Vec<DefinitionProblem>>,
+) -> Result<D, Vec<String>> {
     let members: Map<String, Value> = match document {
         Value::Object(members) => members,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             return Err(vec!["expected a map of attributes".to_owned()]);
         }
     };
-    Definition::read(members, names)
-        .map_err(|problems| problems.iter().map(ToString::to_string).collect())
+    read_one(members).map_err(|problems| problems.iter().map(ToString::to_string).collect())
 }
 
 /// The files of these paths: a folder's files and those of its folders, by name.

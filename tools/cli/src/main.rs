@@ -20,6 +20,7 @@ mod keys;
 mod schema;
 mod secrets;
 mod send;
+mod sources;
 mod subscriptions;
 mod trials;
 mod verify;
@@ -55,6 +56,7 @@ Examples:
   workflows --local subscriptions list
   workflows subscriptions put mine.yaml
   workflows apply ./subscriptions/ --dry-run
+  workflows sources put akamai.yaml
   workflows --local deliveries list
   workflows deliveries list --property demo-property --reason exhausted --since 2h
   workflows deliveries show dlv_…
@@ -86,6 +88,9 @@ enum Command {
     #[command(subcommand)]
     Subscriptions(subscriptions::Command),
     Apply(apply::Apply),
+    /// Whose events are taken in beside the platform's own: third parties' sources
+    #[command(subcommand)]
+    Sources(sources::Command),
     Schema(schema::Schema),
     /// Deliveries that are not done: given up, waiting or held
     #[command(subcommand)]
@@ -141,6 +146,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
     match command {
         Command::Subscriptions(command) => subscriptions::run(command, &access, console).await,
         Command::Apply(command) => apply::run(&command, &access, console).await,
+        Command::Sources(command) => sources::run(command, &access, console).await,
         Command::Schema(command) => schema::run(&command, &access, console),
         Command::Keys(command) => keys::run(command, &access, console).await,
         Command::Deliveries(command) => deliveries::run(command, &access, console).await,

@@ -17,6 +17,7 @@ others. In an editor with YAML support a definition may begin with:
 
 Examples:
   workflows schema subscription > subscription.json
+  workflows schema source > source.json
   workflows schema event"
 )]
 pub(crate) struct Schema {
@@ -29,7 +30,9 @@ pub(crate) struct Schema {
 enum Of {
     /// A definition, as subscriptions put and apply read it
     Subscription,
-    /// A row of the table subscriptions
+    /// A definition, as sources put reads it
+    Source,
+    /// A subscription's row of the table subscriptions
     Row,
     /// What is posted to /v1/events
     Event,
@@ -44,6 +47,7 @@ pub(crate) fn run(
     let names = access.names()?;
     let schema = match arguments.of {
         Of::Subscription => schema::definition(&names),
+        Of::Source => schema::source(),
         Of::Row => schema::row(&names),
         Of::Event => schema::event(&names),
     };

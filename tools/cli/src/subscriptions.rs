@@ -2,7 +2,10 @@
 //! and only if they are still as they were seen.
 
 mod answer;
+mod capability;
 mod checks;
+mod one;
+mod proof;
 mod put;
 mod show;
 mod steps;
@@ -23,9 +26,12 @@ use crate::failure::{Failure, Finished};
 use crate::trials::{IssuerArgument, Trials};
 use crate::whose::Whose;
 
-use answer::{Action, Answer};
-pub(crate) use checks::check;
-pub(crate) use put::warn_of_twins;
+pub(crate) use answer::Action;
+pub(crate) use capability::warn_in_vain;
+pub(crate) use checks::{check, check_sources};
+pub(crate) use one::{delete, not_there, write};
+pub(crate) use put::{find_all, warn_of_twins, work};
+pub(crate) use show::{Shown, without_query};
 pub(crate) use steps::{Work, carry_out, show_plan};
 
 /// Subscriptions: who is told about what.
@@ -117,8 +123,6 @@ pub(crate) struct Writing {
     /// Reach for nothing but the table: no key set is fetched, and no endpoint gets a challenge
     #[arg(long)]
     pub(crate) offline: bool,
-    #[command(flatten)]
-    pub(crate) issuer: IssuerArgument,
 }
 
 /// Carries out a command.
@@ -205,23 +209,12 @@ async fn change(
 ) -> Result<Finished, Failure> {
     let (names, rows) = (access.names()?, access.rows().await?);
     let Some(row) = rows.find(key).await? else { return not_there(key, Action::Change, console) };
-    let changes = changes(&row);
-    let answer = if changes.is_empty() {
-        Answer::Unchanged
-    } else if rows.write(key, Some(&row.seen), &changes).await? {
-        Answer::Written
-    } else {
-        Answer::ChangedMeanwhile
-    };
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, Action::Change, &changes),
-    )?;
+    let finished = write(&row, &changes(&row), &rows, console).await?;
     let read = Subscription::read(&key.scope, row.attributes.clone(), &names);
     if let Err(problem) = read {
         console.note(&format!("The row cannot be read and is skipped: {problem}"));
     }
-    Ok(if answer.is_good() { Finished::Done } else { Finished::InPart })
+    Ok(finished)
 }
 
 /// What switching a row on or off changes in it.
@@ -244,43 +237,17 @@ fn switched(row: &StoredRow<Seen>, enabled: bool) -> Vec<Change> {
     changes.filter(|change| change.before != change.after).collect()
 }
 
-async fn delete(
-    key: &SecretOwner,
-    yes: bool,
-    rows: &Rows,
-    console: &Console,
-) -> Result<Finished, Failure> {
-    let Some(row) = rows.find(key).await? else { return not_there(key, Action::Delete, console) };
-    if !yes {
-        console.confirm(&format!("Delete {}?", show::name(key)))?;
-    }
-    let answer = if rows.delete(&row).await? { Answer::Deleted } else { Answer::ChangedMeanwhile };
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, Action::Delete, &[]),
-    )?;
-    Ok(if answer.is_good() { Finished::Done } else { Finished::InPart })
-}
-
-fn not_there(key: &SecretOwner, action: Action, console: &Console) -> Result<Finished, Failure> {
-    let answer = Answer::NotThere;
-    console.result(
-        || format!("{}: {}", show::name(key), answer.words()),
-        || answer.object(key, action, &[]),
-    )?;
-    Ok(Finished::InPart)
-}
-
 /// What endpoints are verified with before they are written; `None` where nobody is to be asked.
 pub(crate) async fn trials(
     writing: &Writing,
+    issuer: &IssuerArgument,
     access: &Access,
     console: &Console,
 ) -> Result<Option<Trials>, Failure> {
     if writing.offline || writing.dry_run {
         return Ok(None);
     }
-    let trials = access.trials(writing.issuer.issuer.as_ref()).await?;
+    let trials = access.trials(issuer.issuer.as_ref()).await?;
     if trials.is_none() {
         console.note(
             "No endpoint gets its challenge now: say --issuer, the stack's parameter Issuer. The stack \

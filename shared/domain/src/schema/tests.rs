@@ -8,6 +8,7 @@ use super::*;
 use crate::event::{Arrival, Event};
 use crate::event_type::{EventType, EventTypeNames, Source};
 use crate::json::{Object, Pointer, Problems, Text};
+use crate::source::{AkamaiSource, SourceDefinition};
 use crate::subscription::Definition;
 use crate::time::Timestamp;
 
@@ -132,6 +133,58 @@ fn every_attribute_has_a_schema() {
     for attribute in crate::subscription::attributes::OWNED {
         assert_ne!(schema["properties"][attribute.name], json!(false), "{}", attribute.name);
     }
+    for name in AkamaiSource::OWNED {
+        assert_ne!(source()["properties"][name], json!(false), "{name}");
+    }
+}
+
+/// A source's definition: a sound one with some members changed. What a key set holds is beyond a
+/// schema, so there is none that the reader would have to judge.
+fn some_source() -> impl Strategy<Value = Value> {
+    let names: Vec<&'static str> = AkamaiSource::OWNED
+        .into_iter()
+        .filter(|name| *name != "jwks")
+        .chain(["application", "property", "managedBy"])
+        .collect();
+    let values = [
+        json!("mine"),
+        json!(""),
+        json!("a b"),
+        json!("a#b"),
+        json!("x".repeat(65)),
+        json!("x".repeat(2_049)),
+        json!("https://k.example.com/"),
+        json!(true),
+        json!(7),
+        json!({"keys": []}),
+        json!([]),
+        json!(["a"]),
+        json!(["a", ""]),
+        json!(["a", 7]),
+        json!(vec!["a"; 16]),
+        json!(vec!["a"; 17]),
+    ];
+    let value = proptest::sample::select(values.to_vec());
+    let changes = proptest::collection::vec((proptest::sample::select(names), value), 0..3);
+    let keys = proptest::sample::select(vec![
+        json!({"jwksUri": "https://k.example.com/keys"}),
+        json!({"jwks": {"keys": []}, "jwksUri": "https://k.example.com/keys"}),
+        json!({}),
+    ]);
+    (changes, keys).prop_map(|(changes, keys)| {
+        let mut document = json!({"application": "a1", "propertyId": "p1", "issuer": "i"});
+        let keys = keys.as_object().into_iter().flatten();
+        let keys = keys.map(|(name, value)| (name.clone(), value.clone()));
+        for (name, value) in keys.chain(changes.into_iter().map(|(name, to)| (name.into(), to))) {
+            document[name] = value;
+        }
+        document
+    })
+}
+
+fn reads_source(document: &Value) -> bool {
+    let Value::Object(document) = document.clone() else { return false };
+    SourceDefinition::read(document).is_ok()
 }
 
 proptest! {
@@ -144,6 +197,15 @@ proptest! {
         }
         let allowed = SCHEMA.with(|schema| schema.allows(&document));
         prop_assert_eq!(allowed, reads_definition(&document), "{}", document);
+    }
+
+    #[test]
+    fn the_schema_of_a_source_allows_what_its_reader_does(document in some_source()) {
+        thread_local! {
+            static SCHEMA: Schema = Schema::new(source());
+        }
+        let allowed = SCHEMA.with(|schema| schema.allows(&document));
+        prop_assert_eq!(allowed, reads_source(&document), "{}", document);
     }
 
     #[test]

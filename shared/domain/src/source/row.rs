@@ -37,13 +37,30 @@ impl AkamaiSource {
     /// The algorithm of its tokens. It stands in no row: there is one.
     pub const ALGORITHM: Algorithm = Algorithm::Rs256;
 
+    /// What a row's owner writes. The description is for the owner, and read by nobody.
+    pub const OWNED: [&str; 9] = [
+        "propertyId",
+        "issuer",
+        "jwksUri",
+        "jwks",
+        "enabled",
+        "description",
+        "audience",
+        "clientId",
+        "entityTypes",
+    ];
+
     /// The sort key of every source's row.
     pub const SORT_KEY: &str = "CONFIG";
 
     /// The partition key of the row of an application.
     #[must_use]
     pub fn partition_key_of(application: &CaptureApplicationId) -> String {
-        format!("SOURCE#{}#{application}", Source::AkamaiIdentityCloud.as_str())
+        format!("{}{application}", Self::partition_key_prefix())
+    }
+
+    pub(super) fn partition_key_prefix() -> String {
+        format!("SOURCE#{}#", Source::AkamaiIdentityCloud.as_str())
     }
 
     /// Reads the row of an application. Attributes nobody knows are let be.

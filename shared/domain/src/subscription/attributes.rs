@@ -98,7 +98,7 @@ const NEVER_NULL: [&str; 3] = ["fields", "encryptionJwk", "encryptionJwksUri"];
 const LIKENESS_OF_A_TYPO: f64 = 0.95;
 
 /// The name that is most like a mistyped one, if any is so like it.
-pub(super) fn nearest(
+pub(crate) fn nearest(
     mistyped: &str,
     known: impl IntoIterator<Item = &'static str>,
     likeness_min: f64,

@@ -1,10 +1,10 @@
-//! What a definition changes in a row: attribute by attribute, for the eye before it is written and
+//! What a definition changes in a row, a subscription's or a source's: attribute by attribute, for the eye before it is written and
 //! for the one write that makes it so.
 
 use serde_json::{Map, Value};
 
-use super::attributes::{MANAGED_BY, OWNED};
-use super::{Definition, SecretOwner, Subscription};
+use super::attributes::MANAGED_BY;
+use crate::defined::{Defined, RowKey};
 
 /// One attribute that is to be another than it is. No `Debug`: a URL may have a token in its query.
 #[derive(Clone, PartialEq)]
@@ -21,12 +21,12 @@ pub struct Change {
 ///
 /// Attributes that the definition does not have are removed, where they are its owner's to write;
 /// others stay. `enabled` and `verification` stay as they are where the definition does not say; a new
-/// row is served, and a new endpoint is to be verified. Where it says that the subscription is served,
+/// row is served, and a subscription's new endpoint is to be verified. Where it says that it is served,
 /// the traces of its having been disabled go. Who keeps the row in files is noted, where somebody
 /// does.
 #[must_use]
-pub fn changes(
-    definition: &Definition,
+pub fn changes<D: Defined>(
+    definition: &D,
     row: &Map<String, Value>,
     managed_by: Option<&str>,
 ) -> Vec<Change> {
@@ -37,9 +37,10 @@ pub fn changes(
             changes.push(Change { attribute: attribute.to_owned(), before, after });
         }
     };
-    for name in OWNED.iter().map(|attribute| attribute.name) {
-        match definition.attributes.get(name) {
-            None if name == "verification" && is_elsewhere(definition, row) => {
+    let wanted = definition.attributes();
+    for name in D::Key::owned() {
+        match wanted.get(name) {
+            None if name == "verification" && is_elsewhere(wanted, row) => {
                 change(name, Some("required".into()));
             }
             None if is_kept(name) && !row.is_empty() => {}
@@ -48,7 +49,7 @@ pub fn changes(
             wanted => change(name, wanted.cloned()),
         }
     }
-    if definition.attributes.get("enabled") == Some(&Value::Bool(true)) {
+    if wanted.get("enabled") == Some(&Value::Bool(true)) {
         for trace in ["disabledAt", "disabledReason"] {
             change(trace, None);
         }
@@ -62,13 +63,14 @@ pub fn changes(
 /// A row with changes made in it.
 #[must_use]
 pub fn after(
-    key: &SecretOwner,
+    key: &impl RowKey,
     before: &Map<String, Value>,
     changes: &[Change],
 ) -> Map<String, Value> {
     let mut row = before.clone();
-    row.insert("pk".to_owned(), key.scope.key().into());
-    row.insert("sk".to_owned(), Subscription::sort_key_of(&key.subscription_id).into());
+    let (pk, sk) = key.to_row();
+    row.insert("pk".to_owned(), pk.into());
+    row.insert("sk".to_owned(), sk.into());
     for Change { attribute, after, .. } in changes {
         match after {
             Some(value) => row.insert(attribute.clone(), value.clone()),
@@ -79,9 +81,9 @@ pub fn after(
 }
 
 /// Whether the endpoint is a new one, in a row that does not say whether it has to be verified.
-fn is_elsewhere(definition: &Definition, row: &Map<String, Value>) -> bool {
+fn is_elsewhere(wanted: &Map<String, Value>, row: &Map<String, Value>) -> bool {
     let is_silent = row.get("verification").is_none_or(Value::is_null);
-    is_silent && row.get("endpoint") != definition.attributes.get("endpoint")
+    is_silent && row.get("endpoint") != wanted.get("endpoint")
 }
 
 /// Whether an attribute stays as it is where a definition does not say.
@@ -93,7 +95,10 @@ fn is_kept(name: &str) -> bool {
 fn is_same(attribute: &str, before: Option<&Value>, after: Option<&Value>) -> bool {
     match (before, after) {
         (Some(Value::Array(a)), Some(Value::Array(b)))
-            if matches!(attribute, "eventTypes" | "fields") =>
+            if matches!(
+                attribute,
+                "eventTypes" | "fields" | "issuer" | "audience" | "entityTypes"
+            ) =>
         {
             a.len() == b.len() && a.iter().all(|value| b.contains(value))
         }
@@ -105,6 +110,7 @@ fn is_same(attribute: &str, before: Option<&Value>, after: Option<&Value>) -> bo
 mod tests {
     use super::*;
     use crate::event_type::EventTypeNames;
+    use crate::subscription::Definition;
     use serde_json::json;
 
     fn definition(patch: &Value) -> Definition {

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::attributes::{Attribute, OURS, OWNED, is_owned, nearest};
 use super::row::RowProblem;
 use super::{SecretOwner, Subscription};
+use crate::defined::{Defined, RowKey};
 use crate::event_type::{Category, EventTypeNames};
 use crate::id::{ClientId, PropertyId, SubscriptionId};
 use crate::scope::Scope;
@@ -28,13 +29,15 @@ pub struct Definition {
     pub attributes: Map<String, Value>,
 }
 
-/// What is wrong with a definition. Shows names, never values.
+/// What is wrong with a definition, of a subscription or of a source. Shows names, never values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DefinitionProblem {
     /// Neither `property` nor `client`, both, or no identifier.
     Scope,
     /// No `id`, or no identifier.
     Id,
+    /// A source's: no `application`, or no identifier.
+    Application,
     /// A name that no attribute has.
     Unknown {
         /// The name, with a dot before each level below.
@@ -57,6 +60,9 @@ impl fmt::Display for DefinitionProblem {
                 "property or client: expected one of them, an ID of 1 to 64 printable ASCII characters",
             ),
             Self::Id => f.write_str("id: expected 1 to 64 of A-Z, a-z, 0-9, '_' and '-'"),
+            Self::Application => f.write_str(
+                "application: expected a captureApplicationId of 1 to 64 printable ASCII characters",
+            ),
             Self::Unknown { name, nearest } => {
                 write!(f, "{name}: there is no such attribute")?;
                 nearest.map_or(Ok(()), |nearest| write!(f, "; did you mean {nearest}?"))
@@ -71,7 +77,7 @@ impl fmt::Display for DefinitionProblem {
 }
 
 /// So alike is what is suggested.
-const LIKENESS_MIN: f64 = 0.8;
+pub(crate) const LIKENESS_MIN: f64 = 0.8;
 
 const PROPERTY: &str = "property";
 const CLIENT: &str = "client";
@@ -132,16 +138,46 @@ impl Definition {
     }
 }
 
+impl Defined for Definition {
+    type Key = SecretOwner;
+
+    fn key(&self) -> &SecretOwner {
+        &self.key
+    }
+
+    fn attributes(&self) -> &Map<String, Value> {
+        &self.attributes
+    }
+}
+
+impl RowKey for SecretOwner {
+    fn owned() -> impl Iterator<Item = &'static str> {
+        OWNED.iter().map(|attribute| attribute.name)
+    }
+
+    fn to_row(&self) -> (String, String) {
+        (self.scope.key(), Subscription::sort_key_of(&self.subscription_id))
+    }
+
+    fn of_row(pk: &str, sk: &str) -> Option<Self> {
+        let scope = Scope::try_from(pk.to_owned()).ok()?;
+        let id = sk.strip_prefix(Subscription::SORT_KEY_PREFIX)?;
+        let subscription_id = SubscriptionId::parse(id).ok()?;
+        Some(Self { scope, subscription_id })
+    }
+}
+
 /// The row of these attributes; served, where they do not say.
 fn row_of(key: &SecretOwner, attributes: &Map<String, Value>) -> Map<String, Value> {
     let mut row = attributes.clone();
-    row.insert("pk".to_owned(), key.scope.key().into());
-    row.insert("sk".to_owned(), Subscription::sort_key_of(&key.subscription_id).into());
+    let (pk, sk) = key.to_row();
+    row.insert("pk".to_owned(), pk.into());
+    row.insert("sk".to_owned(), sk.into());
     row.entry("enabled").or_insert(true.into());
     row
 }
 
-fn take_str(document: &mut Map<String, Value>, name: &str) -> Option<String> {
+pub(crate) fn take_str(document: &mut Map<String, Value>, name: &str) -> Option<String> {
     match document.remove(name) {
         Some(Value::String(text)) => Some(text),
         Some(_) | None => None,

@@ -1,15 +1,16 @@
-//! What became of one subscription.
+//! What became of one row.
 
 use domain::apply::Step;
-use domain::subscription::{Change, SecretOwner};
-use serde_json::{Value, json};
+use domain::defined::Defined;
+use domain::subscription::Change;
+use serde_json::Value;
 
-use super::show::change_object;
+use super::show::{Shown, change_object};
 use crate::console::{bad, good};
 
-/// What became of one subscription.
+/// What became of one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Answer {
+pub(crate) enum Answer {
     /// Nothing was to be done but looking.
     Planned,
     /// It is so now.
@@ -31,7 +32,7 @@ pub(super) enum Answer {
 
 /// What was to be done with it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(crate) enum Action {
     Get,
     Create,
     Change,
@@ -39,7 +40,7 @@ pub(super) enum Action {
 }
 
 impl Action {
-    pub(super) fn of<S>(step: &Step<'_, S>) -> Self {
+    pub(super) fn of<S, D: Defined>(step: &Step<'_, S, D>) -> Self {
         match step {
             Step::Create { .. } => Self::Create,
             Step::Change { .. } => Self::Change,
@@ -72,7 +73,7 @@ impl Answer {
     }
 
     /// Whether what was asked for is so now.
-    pub(super) const fn is_good(self) -> bool {
+    pub(crate) const fn is_good(self) -> bool {
         match self {
             Self::Planned | Self::Written | Self::Deleted | Self::Unchanged => true,
             Self::WrittenUnverified | Self::ChangedMeanwhile | Self::NotThere | Self::Failed => {
@@ -81,9 +82,9 @@ impl Answer {
         }
     }
 
-    /// For people.
-    pub(super) fn words(self) -> String {
-        match self {
+    /// For people: of which row, and what became of it.
+    pub(crate) fn line<K: Shown>(self, key: &K) -> String {
+        let words = match self {
             Self::Written | Self::Deleted => good(self.as_str()),
             Self::WrittenUnverified => {
                 bad("written, and gets nothing before its endpoint has echoed a challenge")
@@ -93,19 +94,18 @@ impl Answer {
             Self::ChangedMeanwhile => {
                 bad("was changed by somebody else meanwhile and is left alone; look and repeat")
             }
-            Self::NotThere => bad("there is no such subscription"),
+            Self::NotThere => bad(&format!("there is no such {}", K::NOUN)),
             Self::Failed => bad("could not be written; the line above says why"),
-        }
+        };
+        format!("{}: {words}", key.name())
     }
 
     /// For programs.
-    pub(super) fn object(self, key: &SecretOwner, action: Action, changes: &[Change]) -> Value {
-        json!({
-            "scope": key.scope.key(),
-            "subscriptionId": key.subscription_id.as_str(),
-            "action": action.as_str(),
-            "changes": changes.iter().map(change_object).collect::<Vec<_>>(),
-            "answer": self.as_str(),
-        })
+    pub(crate) fn object(self, key: &impl Shown, action: Action, changes: &[Change]) -> Value {
+        let mut object = key.object();
+        object["action"] = action.as_str().into();
+        object["changes"] = changes.iter().map(change_object).collect();
+        object["answer"] = self.as_str().into();
+        object
     }
 }

@@ -1,4 +1,4 @@
-//! What a definition promises, looked at before it is written: whether its URLs may be reached and
+//! What a subscription or a source promises, looked at before it is written: whether its URLs may be reached and
 //! whether its key sets hold what they must.
 
 use std::time::Duration;
@@ -7,11 +7,13 @@ use adapters::clock;
 use adapters::targets::Targets;
 use domain::egress::{EgressPolicy, GuardedUrl, Refused};
 use domain::jose::KeySet;
+use domain::source::{AkamaiSource, SourceDefinition};
 use domain::subscription::{Definition, Encryption, KeySource, Subscription};
 use domain::time::Deadline;
 use futures_util::stream::{self, StreamExt as _};
 
-use super::{Writing, show};
+use super::Writing;
+use super::show::Shown as _;
 use crate::access::Access;
 use crate::console::{Console, count};
 use crate::failure::Failure;
@@ -22,9 +24,47 @@ const AT_ONCE: usize = 8;
 /// For one key set.
 const FETCH: Duration = Duration::from_secs(5);
 
-/// Checks definitions, tells what is wrong with them, and ends in a failure if anything is.
+/// Checks definitions of subscriptions, tells what is wrong with them, and ends in a failure if
+/// anything is.
 pub(crate) async fn check(
     definitions: &[Definition],
+    writing: &Writing,
+    access: &Access,
+    console: &Console,
+) -> Result<(), Failure> {
+    let promises = definitions.iter().map(|Definition { key, subscription, .. }| Promise {
+        name: key.name(),
+        endpoint: Some(&subscription.endpoint),
+        key_sets: wanted_key_sets(subscription),
+    });
+    check_all(promises.collect(), writing, access, console).await
+}
+
+/// The same of sources.
+pub(crate) async fn check_sources(
+    definitions: &[SourceDefinition],
+    writing: &Writing,
+    access: &Access,
+    console: &Console,
+) -> Result<(), Failure> {
+    let promises = definitions.iter().map(|SourceDefinition { application, source, .. }| Promise {
+        name: application.name(),
+        endpoint: None,
+        key_sets: match &source.keys {
+            KeySource::Pinned(_) => Vec::new(),
+            KeySource::Uri(uri) => vec![WantedKeySet {
+                attribute: "jwksUri",
+                uri,
+                wish: "a key for RS256 in it",
+                is_good: Box::new(|keys| keys.holds(AkamaiSource::ALGORITHM)),
+            }],
+        },
+    });
+    check_all(promises.collect(), writing, access, console).await
+}
+
+async fn check_all(
+    promises: Vec<Promise<'_>>,
     writing: &Writing,
     access: &Access,
     console: &Console,
@@ -32,9 +72,9 @@ pub(crate) async fn check(
     let policy = access.egress();
     let targets =
         Targets::new(policy).map_err(|_| Failure::Usage("there are no root certificates"))?;
-    let total = definitions.len();
-    let mut checks = stream::iter(definitions)
-        .map(|definition| complaints(definition, writing, policy, &targets))
+    let total = promises.len();
+    let mut checks = stream::iter(promises)
+        .map(|promise| complaints(promise, writing, policy, &targets))
         .buffered(AT_ONCE);
     let (mut checked, mut wrong) = (0, 0);
     while let Some(complaints) = checks.next().await {
@@ -52,19 +92,20 @@ pub(crate) async fn check(
 }
 
 async fn complaints(
-    definition: &Definition,
+    promise: Promise<'_>,
     writing: &Writing,
     policy: EgressPolicy,
     targets: &Targets,
 ) -> Vec<String> {
-    let name = show::name(&definition.key);
-    let subscription = &definition.subscription;
+    let Promise { name, endpoint, key_sets } = promise;
     let mut complaints = Vec::new();
-    if let Err(rule) = GuardedUrl::judge(&subscription.endpoint, policy) {
-        let refused = Refused::new(rule, &subscription.endpoint);
+    if let Some(endpoint) = endpoint
+        && let Err(rule) = GuardedUrl::judge(endpoint, policy)
+    {
+        let refused = Refused::new(rule, endpoint);
         complaints.push(format!("{name}: endpoint: the URL {refused}"));
     }
-    for wanted in wanted_key_sets(subscription) {
+    for wanted in key_sets {
         let WantedKeySet { attribute, uri, wish, is_good } = wanted;
         let complaint = match GuardedUrl::judge(uri, policy) {
             Err(rule) => Some(format!("the URL {}", Refused::new(rule, uri))),
@@ -78,6 +119,13 @@ async fn complaints(
         complaints.extend(complaint.map(|complaint| format!("{name}: {attribute}: {complaint}")));
     }
     complaints
+}
+
+/// What a definition promises, and whose it is.
+struct Promise<'a> {
+    name: String,
+    endpoint: Option<&'a str>,
+    key_sets: Vec<WantedKeySet<'a>>,
 }
 
 /// A key set behind a URL, and what it must hold.

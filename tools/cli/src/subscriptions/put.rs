@@ -5,17 +5,20 @@ use std::path::PathBuf;
 use adapters::rows::{Rows, Seen};
 use clap::Args;
 use domain::apply::{Step, StoredRow, twins};
+use domain::defined::Defined;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
 use domain::subscription::{Definition, SecretOwner, Subscription, changes};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
-use super::{Work, Writing, carry_out, check, show, show_plan, trials};
+use super::show::Shown as _;
+use super::{Work, Writing, capability, carry_out, check, show_plan, trials};
 use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
 use crate::failure::{Failure, Finished};
+use crate::trials::IssuerArgument;
 
 /// Rows that are read at once.
 const AT_ONCE: usize = 16;
@@ -28,6 +31,8 @@ pub(crate) struct Put {
     files: Vec<PathBuf>,
     #[command(flatten)]
     writing: Writing,
+    #[command(flatten)]
+    issuer: IssuerArgument,
 }
 
 /// Carries the command out.
@@ -40,10 +45,11 @@ pub(super) async fn run(
     let definitions = documents::definitions(&arguments.files, &names, console)?;
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
-    let trials = trials(&arguments.writing, access, console).await?;
+    let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
     let stored = find_all(&definitions, &rows, console).await?;
     let work = work(&definitions, &stored);
     show_plan(&work, console)?;
+    capability::look(&definitions, &rows, &names, console).await;
     warn_of_neighbours(&definitions, &rows, &names, console).await?;
     let overwritten = work.steps.iter().any(|step| matches!(step, Step::Change { .. }));
     let question = overwritten.then(|| "Overwrite?".to_owned());
@@ -51,14 +57,14 @@ pub(super) async fn run(
 }
 
 /// Each definition beside its row, where there is one.
-async fn find_all(
-    definitions: &[Definition],
+pub(crate) async fn find_all<D: Defined>(
+    definitions: &[D],
     rows: &Rows,
     console: &Console,
-) -> Result<Vec<Option<StoredRow<Seen>>>, Failure> {
+) -> Result<Vec<Option<StoredRow<Seen, D::Key>>>, Failure> {
     let (total, mut found) = (definitions.len(), Vec::new());
     let mut reads =
-        stream::iter(definitions).map(|definition| rows.find(&definition.key)).buffered(AT_ONCE);
+        stream::iter(definitions).map(|definition| rows.find(definition.key())).buffered(AT_ONCE);
     while let Some(row) = reads.try_next().await? {
         found.push(row);
         console.progress(|| format!("{} of {total} looked up", found.len()));
@@ -67,7 +73,10 @@ async fn find_all(
 }
 
 /// A row that stands in files goes on standing in them, as it does now.
-fn work<'a>(definitions: &'a [Definition], stored: &'a [Option<StoredRow<Seen>>]) -> Work<'a> {
+pub(crate) fn work<'a, D: Defined>(
+    definitions: &'a [D],
+    stored: &'a [Option<StoredRow<Seen, D::Key>>],
+) -> Work<'a, D> {
     let mut work = Work { steps: Vec::new(), unchanged: 0, owner: None };
     for (definition, row) in definitions.iter().zip(stored) {
         match row {
@@ -126,7 +135,7 @@ pub(crate) fn warn_of_twins<'a>(
     let endpoints = subscriptions
         .map(|(key, subscription)| (key, subscription.category, subscription.endpoint.as_str()));
     for group in twins(endpoints) {
-        let names: Vec<String> = group.into_iter().map(show::name).collect();
+        let names: Vec<String> = group.into_iter().map(SecretOwner::name).collect();
         console.note(&format!(
             "The same events go to the same endpoint more than once: {}",
             names.join(", ")

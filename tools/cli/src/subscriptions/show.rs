@@ -1,15 +1,54 @@
-//! Subscriptions' rows and what changes in them, printed. Queries of URLs are left out: a token may
+//! Subscriptions' rows, and what changes in any row, printed. Queries of URLs are left out: a token may
 //! stand in them.
 
 use std::sync::LazyLock;
 
 use domain::apply::StoredRow;
-use domain::event_type::EventTypeNames;
+use domain::defined::RowKey;
+use domain::event_type::{EventTypeNames, Source};
+use domain::id::CaptureApplicationId;
 use domain::subscription::{Change, SecretOwner, Subscription};
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
 use crate::console::{bad, good, moment, plain};
+
+/// The key of a row, as it is shown.
+pub(crate) trait Shown: RowKey {
+    /// What such a row is.
+    const NOUN: &str;
+
+    /// For people.
+    fn name(&self) -> String;
+
+    /// For programs: an object that says which row, for more to be said in it.
+    fn object(&self) -> Value;
+}
+
+impl Shown for SecretOwner {
+    const NOUN: &str = "subscription";
+
+    /// `mine of PROPERTY#demo-property`
+    fn name(&self) -> String {
+        format!("{} of {}", self.subscription_id, self.scope.key())
+    }
+
+    fn object(&self) -> Value {
+        json!({"scope": self.scope.key(), "subscriptionId": self.subscription_id.as_str()})
+    }
+}
+
+impl Shown for CaptureApplicationId {
+    const NOUN: &str = "source";
+
+    fn name(&self) -> String {
+        format!("application {self} of {}", Source::AkamaiIdentityCloud.as_str())
+    }
+
+    fn object(&self) -> Value {
+        json!({"source": Source::AkamaiIdentityCloud.as_str(), "application": self.as_str()})
+    }
+}
 
 /// The first line of a list.
 pub(super) static HEADING: LazyLock<String> =
@@ -122,24 +161,25 @@ pub(super) fn object<S>(row: &StoredRow<S>, names: &EventTypeNames) -> Value {
     object
 }
 
-/// `mine of PROPERTY#demo-property`
-pub(super) fn name(key: &SecretOwner) -> String {
-    format!("{} of {}", key.subscription_id, key.scope.key())
-}
-
 /// A URL up to its query, with nothing in it that a terminal would obey.
-fn without_query(url: &str) -> String {
+pub(crate) fn without_query(url: &str) -> String {
     match url.split_once('?') {
         None => plain(url),
         Some((start, _)) => format!("{}?…", plain(start)),
     }
 }
 
+/// Whether an attribute is a URL, or a list of them.
+fn is_url(attribute: &str) -> bool {
+    matches!(attribute, "endpoint" | "encryptionJwksUri" | "jwksUri" | "audience")
+}
+
 /// A value as it may be shown.
 fn shown(attribute: &str, value: &Value) -> Value {
     match value {
-        Value::String(url) if matches!(attribute, "endpoint" | "encryptionJwksUri") => {
-            without_query(url).into()
+        Value::String(url) if is_url(attribute) => without_query(url).into(),
+        Value::Array(urls) if is_url(attribute) => {
+            urls.iter().map(|url| shown(attribute, url)).collect()
         }
         Value::Object(members) if attribute == "response" => {
             let members = members.iter().map(|(name, value)| match value {
@@ -192,7 +232,9 @@ mod tests {
         assert!(line.contains("the query differs") && !line.contains("s3cret"), "{line}");
         let response = json!({"jwksUri": "https://h/keys?t=s3cret1", "alg": "ES256"});
         let response = change("response", response, Value::Null);
-        for change in [&endpoint, &response] {
+        let audience =
+            change("audience", json!(["https://h/?t=s3cret1"]), "https://h/?t=s3cret2".into());
+        for change in [&endpoint, &response, &audience] {
             assert!(!change_line(change).contains("s3cret"));
             assert!(!change_object(change).to_string().contains("s3cret"));
         }

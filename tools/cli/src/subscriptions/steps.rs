@@ -1,19 +1,20 @@
 //! A plan shown, asked about and carried out: many rows at once, each on its own condition.
 
-use adapters::clock;
 use adapters::rows::{Rows, Seen};
-use domain::apply::{Step, StoredRow};
+use domain::apply::Step;
+use domain::defined::Defined;
 use domain::delivery::OurFault;
-use domain::subscription::{Change, Definition, Subscription, after, changes};
-use domain::verification::Verification;
+use domain::subscription::{Change, Definition, changes};
 use futures_util::stream::{self, StreamExt as _};
+use serde_json::{Map, Value};
 
+use super::Writing;
 use super::answer::{Action, Answer};
-use super::{Writing, show};
+use super::proof::Provable;
+use super::show::{self, Shown};
 use crate::console::{Console, bad, count, good, plain};
 use crate::failure::{Failure, Finished};
-use crate::trials::{Trials, is_good, words};
-use serde_json::{Map, Value};
+use crate::trials::Trials;
 
 /// Rows that are written at once.
 const AT_ONCE: usize = 8;
@@ -25,15 +26,18 @@ const FAILURES_MAX: usize = 16;
 const SHOWN_MAX: usize = 200;
 
 /// What has to be done, and for whom.
-pub(crate) struct Work<'a> {
-    pub(crate) steps: Vec<Step<'a, Seen>>,
+pub(crate) struct Work<'a, D: Defined = Definition> {
+    pub(crate) steps: Vec<Step<'a, Seen, D>>,
     pub(crate) unchanged: usize,
     /// Who keeps the rows in files.
     pub(crate) owner: Option<&'a str>,
 }
 
 /// Shows what would be done, for people.
-pub(crate) fn show_plan(work: &Work<'_>, console: &Console) -> Result<(), Failure> {
+pub(crate) fn show_plan<D>(work: &Work<'_, D>, console: &Console) -> Result<(), Failure>
+where
+    D: Defined<Key: Shown>,
+{
     for step in work.steps.iter().take(SHOWN_MAX) {
         console.line(&headline(step))?;
         for change in changes_of(step) {
@@ -55,8 +59,8 @@ pub(crate) fn show_plan(work: &Work<'_>, console: &Console) -> Result<(), Failur
     Ok(())
 }
 
-fn headline(step: &Step<'_, Seen>) -> String {
-    let name = show::name(step.key());
+fn headline(step: &Step<'_, Seen, impl Defined<Key: Shown>>) -> String {
+    let name = step.key().name();
     match step {
         Step::Create { .. } => good(&format!("create {name}")),
         Step::Change { row, .. } if step.takes_over() => match row.managed_by() {
@@ -68,7 +72,7 @@ fn headline(step: &Step<'_, Seen>) -> String {
     }
 }
 
-fn changes_of<'s>(step: &'s Step<'_, Seen>) -> &'s [Change] {
+fn changes_of<'s>(step: &'s Step<'_, Seen, impl Defined>) -> &'s [Change] {
     match step {
         Step::Create { changes, .. } | Step::Change { changes, .. } => changes,
         Step::Delete { .. } => &[],
@@ -77,7 +81,7 @@ fn changes_of<'s>(step: &'s Step<'_, Seen>) -> &'s [Change] {
 
 /// Carries a plan out, after a question where there is something to ask about.
 pub(crate) async fn carry_out(
-    work: Work<'_>,
+    work: Work<'_, impl Provable>,
     writing: &Writing,
     question: Option<String>,
     (rows, trials): (&Rows, Option<&Trials>),
@@ -110,7 +114,7 @@ pub(crate) async fn carry_out(
         }
         console.object(|| object(step, answer))?;
         if !answer.is_good() {
-            console.line(&format!("{}: {}", show::name(step.key()), answer.words()))?;
+            console.line(&answer.line(step.key()))?;
         }
         if in_a_row == FAILURES_MAX {
             return Err(Failure::Stopped(OurFault::Subscriptions));
@@ -124,12 +128,12 @@ pub(crate) async fn carry_out(
     Ok(if left == 0 { Finished::Done } else { Finished::InPart })
 }
 
-fn object(step: &Step<'_, Seen>, answer: Answer) -> Value {
+fn object(step: &Step<'_, Seen, impl Defined<Key: Shown>>, answer: Answer) -> Value {
     answer.object(step.key(), Action::of(step), changes_of(step))
 }
 
 async fn answer(
-    step: &Step<'_, Seen>,
+    step: &Step<'_, Seen, impl Provable>,
     owner: Option<&str>,
     rows: &Rows,
     trials: Option<&Trials>,
@@ -137,14 +141,13 @@ async fn answer(
 ) -> Result<Answer, OurFault> {
     let (is_done, answer) = match step {
         Step::Create { definition, changes } => {
-            let nothing = Map::new();
-            let (changes, answer) = verified(&nothing, definition, changes, trials, console).await;
-            (rows.write(&definition.key, None, &changes).await?, answer)
+            let (changes, answer) = definition.prove(&Map::new(), changes, trials, console).await;
+            (rows.write(definition.key(), None, &changes).await?, answer)
         }
         Step::Change { definition, row, changes } => {
             let before = &row.attributes;
-            let (changes, answer) = verified(before, definition, changes, trials, console).await;
-            (rows.write(&definition.key, Some(&row.seen), &changes).await?, answer)
+            let (changes, answer) = definition.prove(before, changes, trials, console).await;
+            (rows.write(definition.key(), Some(&row.seen), &changes).await?, answer)
         }
         Step::Delete { row } => (rows.delete(row).await?, Answer::Deleted),
     };
@@ -155,55 +158,18 @@ async fn answer(
     }
 }
 
-/// The changes, and where the endpoint has yet to show that it wants notifications and does so now,
-/// that it has.
-async fn verified(
-    before: &Map<String, Value>,
-    definition: &Definition,
-    changes: &[Change],
-    trials: Option<&Trials>,
-    console: &Console,
-) -> (Vec<Change>, Answer) {
-    let mut changes = changes.to_vec();
-    let Some(trials) = trials else { return (changes, Answer::Written) };
-    let key = &definition.key;
-    let row = after(key, before, &changes);
-    let Ok(subscription) = Subscription::read(&key.scope, row, &trials.settings.names) else {
-        return (changes, Answer::Written);
-    };
-    let deployment = trials.settings.endpoint_verification;
-    if subscription.verification(deployment) != Verification::Pending {
-        return (changes, Answer::Written);
-    }
-    match trials.run(None, &subscription).await {
-        Ok(trial) if is_good(&trial) => {
-            let proof = Subscription::proof_of(&subscription.endpoint, clock::now());
-            changes.extend(proof);
-            (changes, Answer::Written)
-        }
-        Ok(trial) => {
-            console.note(&format!("{}: {}", show::name(key), words(&trial)));
-            (changes, Answer::WrittenUnverified)
-        }
-        Err(fault) => {
-            console.note(&format!("{}: no challenge was sent: {fault}", show::name(key)));
-            (changes, Answer::WrittenUnverified)
-        }
-    }
-}
-
 /// The SDK repeats a call whose answer got lost, and finds its own work: that is no conflict.
 async fn is_as_wanted(
-    step: &Step<'_, Seen>,
+    step: &Step<'_, Seen, impl Defined>,
     owner: Option<&str>,
     rows: &Rows,
 ) -> Result<bool, OurFault> {
-    let now: Option<StoredRow<Seen>> = rows.find(step.key()).await?;
+    let now = rows.find(step.key()).await?;
     Ok(match (step, now) {
         (Step::Delete { .. }, now) => now.is_none(),
         (Step::Create { .. } | Step::Change { .. }, None) => false,
         (Step::Create { definition, .. } | Step::Change { definition, .. }, Some(now)) => {
-            changes(definition, &now.attributes, owner).is_empty()
+            changes(*definition, &now.attributes, owner).is_empty()
         }
     })
 }

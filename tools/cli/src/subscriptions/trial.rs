@@ -12,7 +12,7 @@ use domain::scope::Scope;
 use domain::subscription::Subscription;
 use serde_json::{Value, json};
 
-use super::show;
+use super::show::Shown as _;
 use crate::access::Access;
 use crate::console::{Console, bad, good};
 use crate::failure::{Failure, Finished};
@@ -53,7 +53,7 @@ pub(super) async fn run(
     let elapsed_ms = clock::now().since_ms(begun_at);
     let paint = if is_good(&trial) { good } else { bad };
     console.result(
-        || format!("{}: {} ({elapsed_ms} ms)", show::name(&key), paint(&words(&trial))),
+        || format!("{}: {} ({elapsed_ms} ms)", key.name(), paint(&words(&trial))),
         || {
             json!({
                 "scope": key.scope.key(),

@@ -44,9 +44,16 @@ async fn a52_no_command_prints_an_event_a_query_a_reply_or_a_credential() {
     );
     let events = file("canary.json", &events);
     let events = events.to_str().expect("a path");
+    let [source, changed] = ["", "2"].map(|more| {
+        let text = format!(
+            "application: mine\npropertyId: demo-property\nissuer: i\n\
+             jwksUri: https://keys.example.com/?token={QUERY}{more}\n"
+        );
+        file(&format!("canary{more}.yaml"), &text).to_str().expect("a path").to_owned()
+    });
     let api = stack.local.api_url().to_owned();
 
-    let mut printed = String::new();
+    let mut printed = loudly(&stack, &["sources", "put", &source, "--offline"]).await;
     for round in ["up", "down"] {
         if round == "down" {
             stack.local.aws().faults().set(Fault::Down(Service::DynamoDb));
@@ -61,6 +68,13 @@ async fn a52_no_command_prints_an_event_a_query_a_reply_or_a_credential() {
             vec!["explain", "--event", "e1", "--property", "demo-property"],
             vec!["send", events, "--url", &api, "--watch", "--for", "0s"],
             vec!["verify", events, "--url", &api],
+            vec!["sources", "list"],
+            vec!["sources", "put", &changed, "--offline", "--dry-run"],
+            vec!["sources", "put", &changed],
+            vec!["sources", "get", "--application", testkit::akamai::APPLICATION],
+            vec!["sources", "disable", "--application", "mine"],
+            vec!["sources", "enable", "--application", "mine"],
+            vec!["sources", "delete", "--application", "mine"],
             vec!["dead-letters", "list", "--queue", "events"],
             vec!["dead-letters", "move-back", "--queue", "events", "--all", "--yes"],
             vec!["dead-letters", "move-back", "--queue", "retries", "--all", "--dry-run"],
@@ -73,7 +87,14 @@ async fn a52_no_command_prints_an_event_a_query_a_reply_or_a_credential() {
     let words = [QUERY, REPLY, RECORD, SECRET, EVENT[0], EVENT[1]];
     let canaries = words.map(|word| Canary::new(word, word));
     assert_eq!(sightings(&canaries, &printed), [""; 0]);
-    for said in [&id, "exhausted:http_500", "not_a_message", "cannot be read", "could not be"] {
+    for said in [
+        &id,
+        "exhausted:http_500",
+        "not_a_message",
+        "cannot be read",
+        "could not be",
+        "the query differs",
+    ] {
         assert!(printed.contains(said), "nobody said {said:?}: {printed}");
     }
     stack.stop().await;

@@ -8,6 +8,7 @@ mod explain;
 mod keys;
 mod secrets;
 mod send;
+mod sources;
 mod stack;
 mod subscriptions;
 mod verify;
@@ -21,6 +22,7 @@ fn help_names_every_command_and_every_exit_code() {
     let commands = [
         "subscriptions",
         "apply",
+        "sources",
         "schema",
         "deliveries",
         "dead-letters",
@@ -52,6 +54,12 @@ fn help_names_every_command_and_every_exit_code() {
         ["subscriptions", "enable"],
         ["subscriptions", "disable"],
         ["subscriptions", "delete"],
+        ["sources", "put"],
+        ["sources", "get"],
+        ["sources", "list"],
+        ["sources", "enable"],
+        ["sources", "disable"],
+        ["sources", "delete"],
         ["keys", "generate"],
         ["keys", "rotate"],
         ["keys", "list"],
@@ -67,7 +75,7 @@ fn help_names_every_command_and_every_exit_code() {
 #[test]
 fn the_published_schemas_are_those_of_this_release() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/schemas");
-    for name in ["subscription", "row", "event"] {
+    for name in ["subscription", "source", "row", "event"] {
         let said = workflows(&["schema", name]);
         assert_eq!(said.code, 0, "{}", said.stderr);
         let published = std::fs::read_to_string(format!("{folder}/{name}.json")).expect(name);
@@ -116,6 +124,10 @@ fn a_wrong_command_line_is_told_before_anything_is_done() {
         ),
         (vec!["subscriptions", "put"], "FILE"),
         (vec!["subscriptions", "get", "--property", "p"], "--subscription"),
+        (vec!["sources", "put"], "FILE"),
+        (vec!["sources", "get"], "--application"),
+        (vec!["sources", "get", "--application", "a#b"], "--application"),
+        (vec!["sources", "list", "--property", ""], "--property"),
         (vec!["apply"], "FOLDER"),
         (vec!["schema", "tables"], "subscription"),
         (vec!["apply", "x", "--owner", ""], "--owner"),

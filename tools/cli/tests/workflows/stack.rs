@@ -113,7 +113,7 @@ impl Stack {
         self.invoke(Name::Sweeper, json!({})).await
     }
 
-    async fn invoke(&self, name: Name, payload: Value) -> Value {
+    pub(crate) async fn invoke(&self, name: Name, payload: Value) -> Value {
         self.local.functions().invoke(name, payload).await.expect("an answer")
     }
 

@@ -61,6 +61,19 @@ impl Stack {
     }
 }
 
+/// What an operator's commands reach this stack with.
+pub(crate) fn operator(stack: &Stack) -> aws::SdkConfig {
+    let settings = [
+        ("AWS_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "local"),
+        ("AWS_SECRET_ACCESS_KEY", "local"),
+        ("AWS_ENDPOINT_URL", stack.local.aws().url()),
+    ];
+    let settings: std::collections::BTreeMap<String, String> =
+        settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    aws::config(&settings, CallLimits::OPERATOR).expect("settings")
+}
+
 fn definition(id: &str, endpoint: &str) -> String {
     format!("property: demo-property\nid: {id}\ncategory: user_data_change\nendpoint: {endpoint}\n")
 }
@@ -206,16 +219,7 @@ async fn two_that_send_the_same_to_the_same_endpoint_are_told() {
 async fn two_editors_cannot_undo_each_other() {
     let stack = Stack::start().await;
     stack.subscribe("mine", "https://t.example.com/h", 1).await;
-    let settings = [
-        ("AWS_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "local"),
-        ("AWS_SECRET_ACCESS_KEY", "local"),
-        ("AWS_ENDPOINT_URL", stack.local.aws().url()),
-    ];
-    let settings: std::collections::BTreeMap<String, String> =
-        settings.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-    let config = aws::config(&settings, CallLimits::OPERATOR).expect("settings");
-    let rows = Rows::new(&config, "subscriptions".to_owned());
+    let rows = Rows::new(&operator(&stack), "subscriptions".to_owned());
     let key = |id: &str| SecretOwner {
         scope: Scope::Property(PropertyId::parse("demo-property").expect("valid")),
         subscription_id: SubscriptionId::parse(id).expect("valid"),
