@@ -18,7 +18,7 @@ const ENTRA: &str = include_str!("../../../events/enrich/entra-token-issuance-st
 pub(crate) async fn play(stack: &Stack) {
     let (receiver, signer) = (Receiver::start().await, Signer::generate());
     receiver.script("/keys", [Reply::status(200).body(signer.key_set().to_owned())]);
-    let kept = json!({"cognito:groups": CLAIM});
+    let kept = json!({format!("cognito:{CLAIM_NAME}"): CLAIM});
     let long = CLAIM.repeat(60);
     let many = json!({"a": long, "b": long, "c": long, "d": long});
     for (client, answer) in [
