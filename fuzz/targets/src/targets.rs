@@ -2,12 +2,15 @@
 
 mod akamai_set;
 mod answers;
+mod challenge_echo;
 mod endpoint_url;
 mod ingest;
 mod key_set;
 mod ledger_item;
+mod login;
 mod message;
 mod retry_after;
+mod source_row;
 mod subscription_row;
 
 use serde_json::Value;
@@ -20,12 +23,15 @@ pub fn all() -> Vec<Box<dyn Target>> {
     vec![
         Box::new(akamai_set::AkamaiSet::new()),
         Box::new(answers::Answers::new()),
+        Box::new(challenge_echo::ChallengeEcho::new()),
         Box::new(endpoint_url::EndpointUrl::new()),
         Box::new(ingest::Ingest::new()),
         Box::new(key_set::JwkSet::new()),
         Box::new(ledger_item::LedgerItem::new()),
+        Box::new(login::Login::new()),
         Box::new(message::Message::new()),
         Box::new(retry_after::AskedWait::new()),
+        Box::new(source_row::SourceRow::new()),
         Box::new(subscription_row::SubscriptionRow::new()),
     ]
 }

@@ -48,12 +48,27 @@ fn a54_a_ledger_item_that_is_read_says_what_it_said() {
 
 #[test]
 fn a57_a71_a_key_that_is_found_is_fit_for_its_use() {
-    assert_reached("key_set", 4);
+    assert_reached("key_set", 6);
 }
 
 #[test]
 fn a55_to_a63_of_what_a_source_did_not_sign_nothing_is_believed() {
     assert_reached("akamai_set", 6);
+}
+
+#[test]
+fn a_challenge_is_echoed_by_what_says_it_once_and_by_nothing_else() {
+    assert_reached("challenge_echo", 6);
+}
+
+#[test]
+fn a_source_s_row_that_is_read_says_what_it_says_and_a_complaint_shows_nothing_of_it() {
+    assert_reached("source_row", 8);
+}
+
+#[test]
+fn what_is_not_an_allow_never_becomes_an_answer_with_claims() {
+    assert_reached("login", 8);
 }
 
 #[test]

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use crate::postings::queued;
 use crate::stack::{Item, Stack, s};
 use crate::words::{
-    ENDPOINT_PASSWORD, ENDPOINT_QUERY, ITEM, RECORD, REPLY_BODY, REPLY_HEADER, ROW,
+    ENDPOINT_PASSWORD, ENDPOINT_QUERY, ENDPOINT_USER, ITEM, RECORD, REPLY_BODY, REPLY_HEADER, ROW,
 };
 
 pub(crate) async fn play(stack: &Stack) {
@@ -66,7 +66,7 @@ async fn hostile_endpoints(stack: &Stack, receiver: &Receiver) {
         ("spaces", format!("https://h.example.com/?{query} x"), Some("endpoint_invalid")),
         (
             "password",
-            format!("https://u:{ENDPOINT_PASSWORD}@h.example.com/?{query}"),
+            format!("https://{ENDPOINT_USER}:{ENDPOINT_PASSWORD}@h.example.com/?{query}#{query}"),
             Some("egress_blocked"),
         ),
     ] {
@@ -101,7 +101,7 @@ async fn hostile_endpoints(stack: &Stack, receiver: &Receiver) {
 }
 
 /// Whether an item is the dead letter of this subscription, for this reason.
-fn is(item: &Item, subscription: &str, reason: &str) -> bool {
+pub(crate) fn is(item: &Item, subscription: &str, reason: &str) -> bool {
     item.get("subscriptionId") == Some(&s(subscription)) && item.get("reason") == Some(&s(reason))
 }
 

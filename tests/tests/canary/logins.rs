@@ -88,13 +88,13 @@ fn now_s() -> u64 {
     adapters::clock::now().as_s()
 }
 
-fn signed(signer: &Signer, claims: &Value) -> String {
+pub(crate) fn signed(signer: &Signer, claims: &Value) -> String {
     signer.sign(&json!({
         "iss": ISSUER, "iat": now_s(), "action": "allow", "custom_claims": claims,
     }))
 }
 
-async fn subscribe(
+pub(crate) async fn subscribe(
     stack: &Stack,
     scope: &str,
     id: &str,
@@ -119,7 +119,7 @@ async fn subscribe(
 }
 
 /// Asks about a login of this client.
-async fn login(stack: &Stack, client: &str) -> Value {
+pub(crate) async fn login(stack: &Stack, client: &str) -> Value {
     let mut login: Value = serde_json::from_str(&with_canaries(LOGINS[0].body)).expect("a sample");
     login["clientId"] = json!(client);
     let (status, said) = stack.post_json("/v1/enrich/login", &login).await;

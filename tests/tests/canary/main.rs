@@ -9,12 +9,16 @@
 
 mod deliveries;
 mod encryption;
+mod handshakes;
+mod keys;
 mod logins;
 mod outages;
+mod platforms;
 mod postings;
 mod sources;
 mod stack;
 mod watch;
+mod webhooks;
 mod words;
 
 use stack::Stack;
@@ -22,13 +26,17 @@ use testkit::canary::sightings;
 use watch::Watch;
 
 /// What our lines must say for the stories to have been told at all.
-const TOLD: [&str; 19] = [
+const TOLD: [&str; 29] = [
+    "KMS did not sign",
+    "KMS gave no data key",
+    "KMS gave no public key",
     "a batch could not be sent to the queue",
     "a delivery is a dead letter",
     "a ledger item cannot be read and becomes a dead letter",
     "a login request is not valid",
     "a login was decided",
     "a panic",
+    "a platform's question about a login cannot be used",
     "a record goes back to its queue",
     "a source's event could not be stored",
     "a source's event was posted",
@@ -39,8 +47,14 @@ const TOLD: [&str; 19] = [
     "a subscription row cannot be read and is skipped",
     "a URL is refused: nothing was posted",
     "a target's key set is refused",
+    "a webhook secret could not be opened",
+    "an allowed login fails: the platform does not take its claims",
     "an attempt was made",
+    "an endpoint has not shown that it wants notifications, and is sent none",
+    "an endpoint is verified",
     "an unreadable record lies on the dead-letter queue",
+    "somebody asks as Microsoft Entra and has not shown to be",
+    "the data key of a webhook secret could not be decrypted",
     "the secret holds no signing keys",
 ];
 
@@ -56,7 +70,11 @@ async fn a52_what_may_not_leak_is_in_no_log_line_error_reason_or_attribute() {
     sources::play(&stack).await;
     deliveries::play(&stack).await;
     logins::play(&stack).await;
+    platforms::play(&stack).await;
     encryption::play(&stack).await;
+    canaries.extend(handshakes::play(&stack).await);
+    canaries.extend(webhooks::play(&stack).await);
+    canaries.extend(keys::play(&stack).await);
     watch.panics_over(words::ROW);
 
     let ours = watch.deployed();

@@ -27,9 +27,15 @@ pub(crate) fn with_canaries(body: &str) -> String {
 
 /// A queue message of an event full of personal data.
 pub(crate) fn queued(id: &str) -> String {
+    queued_of(PROPERTY, id)
+}
+
+/// The same of another property.
+pub(crate) fn queued_of(scope: &str, id: &str) -> String {
+    let property_id = scope.strip_prefix("PROPERTY#").expect("a property's scope");
     let event = json!({
         "id": id, "type": "userUpdated", "source": "next_identity", "occurredAt": 1,
-        "acceptedAt": 2, "scope": PROPERTY, "propertyId": "demo-property", "sub": SUB,
+        "acceptedAt": 2, "scope": scope, "propertyId": property_id, "sub": SUB,
         "data": {"email": format!("{EMAIL}@example.com"), "name": DATUM, "url": CODE},
     });
     json!({"EventsV1": {"events": [event]}}).to_string()

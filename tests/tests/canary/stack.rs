@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use adapters::aws::{CallLimits, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use local::functions::Name;
+use local::clock::{Clock, TimeScale};
+use local::functions::{Functions, Name};
+use local::template::{self, Settings};
 use local::{Local, Options};
 use serde_json::{Value, json};
 use testkit::canary::Canary;
@@ -103,7 +106,11 @@ impl Stack {
 
     /// Invokes a function; what it answers is kept as an error is.
     pub(crate) async fn invoke(&self, name: Name, payload: Value) {
-        match self.local.functions().invoke(name, payload).await {
+        self.invoke_in(self.local.functions(), name, payload).await;
+    }
+
+    async fn invoke_in(&self, functions: &Functions, name: Name, payload: Value) {
+        match functions.invoke(name, payload).await {
             Ok(answer) => self.note_refusal(&answer.to_string()),
             Err(error) => self.note_refusal(&error.to_string()),
         }
@@ -111,12 +118,42 @@ impl Stack {
 
     /// Hands one record of a queue to the delivery function.
     pub(crate) async fn hand_over(&self, queue: &str, body: &str) {
+        self.hand_over_in(self.local.functions(), queue, body).await;
+    }
+
+    /// The same in another environment.
+    pub(crate) async fn hand_over_in(&self, functions: &Functions, queue: &str, body: &str) {
         let record = json!({
             "messageId": "m", "body": body, "attributes": {}, "messageAttributes": {},
             "eventSource": "aws:sqs",
             "eventSourceARN": format!("arn:aws:sqs:us-east-1:000000000000:{queue}"),
         });
-        self.invoke(Name::Delivery, json!({"Records": [record]})).await;
+        self.invoke_in(functions, Name::Delivery, json!({"Records": [record]})).await;
+    }
+
+    /// New environments of all functions, with these keys in KMS.
+    pub(crate) fn functions_with(&self, kms_keys: &str) -> Functions {
+        let aws = self.local.aws();
+        let mut settings = Settings::new(aws.account().clone());
+        for (name, value) in [("SigningKmsKeyArn", kms_keys), ("WebhookSecrets", "enabled")] {
+            settings.parameters.insert(name.to_owned(), value.to_owned());
+        }
+        let declared = template::Stack::parse(local::TEMPLATE, &settings).expect("a template");
+        let clock = Clock::new(TimeScale::REAL);
+        Functions::start(&declared, &local::environment(aws), &clock).expect("they start")
+    }
+
+    /// What an operator reaches AWS with.
+    pub(crate) fn config(&self) -> SdkConfig {
+        let environment = local::environment(self.local.aws());
+        adapters::aws::config(&environment, CallLimits::OPERATOR).expect("a configuration")
+    }
+
+    /// The key set that is served, as text.
+    pub(crate) async fn key_set(&self) -> String {
+        let url = format!("{}/.well-known/jwks.json", self.local.api_url());
+        let reply = self.http.get(url).send().await.expect("an answer");
+        reply.text().await.expect("a key set")
     }
 
     pub(crate) async fn put(&self, table: &str, item: Item) {
@@ -144,7 +181,7 @@ impl Stack {
         tokio::time::timeout(PATIENCE, wait).await.expect("keys");
     }
 
-    fn note_refusal(&self, refusal: &str) {
+    pub(crate) fn note_refusal(&self, refusal: &str) {
         let mut all = self.refusals.lock().expect("no panic while noting");
         let _ = writeln!(all, "{refusal}");
     }
@@ -161,14 +198,14 @@ impl Stack {
         lines(items.filter(|(name, _)| name != "event"))
     }
 
-    /// What we write into rows that are somebody else's.
+    /// What we write into rows that are somebody else's. (`verifiedEndpoint` repeats the row's own
+    /// endpoint, query and all.)
     pub(crate) async fn what_we_wrote_into_rows(&self) -> String {
         let attributes = self.scan("subscriptions").await.into_iter().flatten();
-        lines(
-            attributes.filter(|(name, _)| {
-                ["disabledAt", "disabledReason", "troubledAt"].contains(&&**name)
-            }),
-        )
+        lines(attributes.filter(|(name, _)| {
+            ["disabledAt", "disabledReason", "troubledAt", "verifiedAt", "webhookSecrets"]
+                .contains(&&**name)
+        }))
     }
 
     /// The attributes of all messages that were set aside, those of SQS too.

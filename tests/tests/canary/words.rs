@@ -32,6 +32,8 @@ words! {
     MALFORMED = "malformed input": "canaryqmalformed8";
     /// The query of an endpoint.
     ENDPOINT_QUERY = "endpoint query": "canaryqendpoint9x";
+    /// The user in an endpoint that is refused for it.
+    ENDPOINT_USER = "endpoint user": "canaryqenduser22";
     /// The password in an endpoint that is refused for it.
     ENDPOINT_PASSWORD = "endpoint password": "canaryqpassword10";
     /// The query of a key set's URL.
