@@ -125,7 +125,8 @@ fn subscription(fields: &Value) -> Subscription {
         "sk": "SUBSCRIPTION#s1", "category": "user_data_change", "enabled": true,
         "endpoint": "https://t.example/", "fields": fields,
     });
-    let row = row.as_object().cloned().unwrap_or_default();
+    let mut row = row.as_object().cloned().unwrap_or_default();
+    row.retain(|_, value| !value.is_null());
     let read = Subscription::read(&samples::property(), row, &EventTypeNames::default());
     read.unwrap_or_else(|problem| unreachable!("{problem}"))
 }
