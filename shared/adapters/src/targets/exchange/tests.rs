@@ -134,7 +134,7 @@ async fn a43_of_informational_heads_without_end_no_more_is_read_than_of_one_head
     let mut connection = client.connector.connect(&url).await.expect("a connection");
     let read = connection.read.clone();
     let request = request(&url, message()).expect("a request");
-    let (failure, unsent) = connection.exchange(request).await.err().expect("no head");
+    let (failure, unsent) = connection.exchange(request).await.expect_err("no head");
     assert_eq!((failure, unsent.is_some()), (Failure::head_too_long(), false));
     // And what hyper reads at once.
     let most = 2 * REPLY_HEAD_BYTES_MAX as u64;
