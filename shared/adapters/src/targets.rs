@@ -2,7 +2,8 @@
 //!
 //! No redirects, no proxy, no retries, TLS 1.2 or later with public roots that are compiled in; nothing
 //! here reads the environment. Replies are read up to 64 KiB and never decompressed: we ask for no
-//! encoding and undo none. Informational answers are skipped; heads are bounded.
+//! encoding and undo none. Informational answers are skipped; heads are bounded, those together with
+//! the one of the answer.
 
 mod connection;
 mod dial;

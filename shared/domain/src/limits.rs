@@ -229,7 +229,8 @@ pub const POINTER_BYTES_MAX: usize = 512;
 /// What we read of a target's reply, in bytes.
 pub const REPLY_BYTES_MAX: usize = 64 * 1024;
 
-/// The head of a target's reply, in bytes: more than any server sends. hyper takes 100 headers.
+/// The head of a target's reply, in bytes, and what comes before it: informational heads that are
+/// skipped. More than any server sends. hyper takes 100 headers.
 pub const REPLY_HEAD_BYTES_MAX: usize = 32 * 1024;
 /// How long a connection to a target is kept without use. Most servers and load balancers keep it
 /// for longer.

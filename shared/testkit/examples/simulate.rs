@@ -24,6 +24,7 @@ struct Total {
     posts: usize,
     repetitions: usize,
     incidents: usize,
+    encrypted: usize,
     held: usize,
     dead: usize,
     awaits: BTreeSet<(Work, Await)>,
@@ -36,6 +37,7 @@ impl Total {
         self.posts += run.history.posts.len();
         self.repetitions += run.history.repetitions();
         self.incidents += run.incidents;
+        self.encrypted += run.history.posts.iter().filter(|post| post.is_encrypted).count();
         self.held += run.history.held.len();
         self.dead += run.history.dead.len();
         self.awaits.extend(run.awaits);
@@ -75,11 +77,11 @@ fn main() -> std::io::Result<ExitCode> {
             write!(out, "{}", story(&run.history, pair))?;
         }
     }
-    let Total { posts, repetitions, incidents, held, dead, .. } = total;
+    let Total { posts, repetitions, encrypted, incidents, held, dead, .. } = total;
     writeln!(
         out,
         "{seeds} seeds of {events} events: {posts} posts, {repetitions} of them repetitions, \
-         {incidents} incidents, {held} deliveries held, {dead} dead letters."
+         {encrypted} encrypted, {incidents} incidents, {held} deliveries held, {dead} dead letters."
     )?;
     let rare = cover(&total, &mut out)?;
     let failed = u64::try_from(total.failed.len()).unwrap_or(u64::MAX);

@@ -3,7 +3,7 @@
 //! The promise: an event that was answered 202 is, for every subscription it matches, finally
 //! accepted by its target or a dead letter with a reason; nothing comes from nowhere, or goes where
 //! nobody is subscribed any more, or where an endpoint
-//! has yet to echo its challenge; nothing comes twice unless a crash, a fault or a duplicate
+//! has yet to echo its challenge, or in the clear where a key is named; nothing comes twice unless a crash, a fault or a duplicate
 //! explains it that happened to just that ([`Repeat`]); no attempt comes too early, or too late
 //! where nothing stands in its way; none is made beyond the schedule; in the end nothing is left
 //! waiting. It knows nothing of how the history came about, and so believes nothing of it. In the
@@ -25,6 +25,10 @@ pub enum Lie {
     Unexpected(Pair),
     /// Posted to an endpoint that had yet to show that it wants it.
     Unverified(Pair),
+    /// Posted in the clear to an endpoint whose subscription names a key.
+    InClear(Pair),
+    /// A challenge was posted in the clear to such an endpoint.
+    ChallengedInClear(String),
     /// An attempt was made more often than what happened to it explains.
     Repeated(Pair, u32),
     /// An attempt came sooner after the one before than four fifths of the schedule.
@@ -33,7 +37,7 @@ pub enum Lie {
     TooLate(Pair, u32),
     /// An attempt beyond the last one.
     TooMany(Pair, u32),
-    /// A dead letter without a reason.
+    /// A dead letter without a reason, or with one that nothing has given.
     Unexplained(Pair),
     /// Still pending or held when everything had come to rest.
     Pending(Pair),
@@ -54,11 +58,13 @@ impl fmt::Display for Lie {
             Self::Lost(pair) => write!(f, "lost: {pair}"),
             Self::Unexpected(pair) => write!(f, "unexpected: {pair}"),
             Self::Unverified(pair) => write!(f, "posted before its endpoint has echoed: {pair}"),
+            Self::InClear(pair) => write!(f, "posted in the clear: {pair}"),
+            Self::ChallengedInClear(endpoint) => write!(f, "challenged in the clear: {endpoint}"),
             Self::Repeated(pair, attempt) => write!(f, "repeated: {pair}, attempt {attempt}"),
             Self::TooEarly(pair, attempt) => write!(f, "too early: {pair}, attempt {attempt}"),
             Self::TooLate(pair, attempt) => write!(f, "too late: {pair}, attempt {attempt}"),
             Self::TooMany(pair, attempt) => write!(f, "too many: {pair}, attempt {attempt}"),
-            Self::Unexplained(pair) => write!(f, "dead without a reason: {pair}"),
+            Self::Unexplained(pair) => write!(f, "dead without a reason that holds: {pair}"),
             Self::Pending(pair) => write!(f, "left pending: {pair}"),
             Self::Queued(count) => write!(f, "left on a queue: {count} messages"),
             Self::SetAside { garbage, set_aside } => {
@@ -76,13 +82,14 @@ impl Lie {
             Self::Lost(pair)
             | Self::Unexpected(pair)
             | Self::Unverified(pair)
+            | Self::InClear(pair)
             | Self::Repeated(pair, _)
             | Self::TooEarly(pair, _)
             | Self::TooLate(pair, _)
             | Self::TooMany(pair, _)
             | Self::Unexplained(pair)
             | Self::Pending(pair) => Some(pair),
-            Self::Queued(_) | Self::SetAside { .. } => None,
+            Self::ChallengedInClear(_) | Self::Queued(_) | Self::SetAside { .. } => None,
         }
     }
 }
@@ -92,6 +99,9 @@ const WAITS_MS: [u64; 11] = [
     30_000, 60_000, 120_000, 300_000, 900_000, 3_600_000, 10_800_000, 21_600_000, 43_200_000,
     86_400_000, 86_400_000,
 ];
+
+/// The reason of a dead letter that could not be encrypted.
+const KEY_UNUSABLE: &str = "encryption_key_unusable";
 
 /// How old what is known of subscriptions may be when an event is matched.
 const STALENESS_MAX_MS: u64 = 30_000;
@@ -126,10 +136,11 @@ pub fn check(history: &History) -> BTreeSet<Lie> {
     lies.extend(unexpected.cloned().map(Lie::Unexpected));
     let unverified = history.posts.iter().filter(|post| !history.is_verified(post));
     lies.extend(unverified.map(|post| Lie::Unverified(post.pair.clone())));
+    lies.extend(history.in_clear());
     for (pair, posts) in &posts {
         lies.extend(lies_of_attempts(pair, posts, history));
     }
-    let unexplained = history.dead.iter().filter(|dead| dead.reason.is_empty());
+    let unexplained = history.dead.iter().filter(|dead| !history.explains_death(dead));
     lies.extend(unexplained.map(|dead| Lie::Unexplained(dead.pair.clone())));
     lies.extend(history.pending.iter().cloned().map(Lie::Pending));
     if history.queued > 0 {
@@ -187,6 +198,34 @@ impl History {
         !self.to_be_verified.contains(&post.endpoint)
             || self.echoed_at_ms.get(&post.endpoint).is_some_and(echoed)
     }
+
+    /// Whether an attempt at an endpoint may fail before anything is posted: by a handshake, or for
+    /// want of a key.
+    fn may_fail_unposted(&self, endpoint: &str) -> bool {
+        self.to_be_verified.contains(endpoint) || self.to_be_encrypted.contains(endpoint)
+    }
+
+    /// What was posted in the clear where a key is named.
+    fn in_clear(&self) -> Vec<Lie> {
+        let posts = self.posts.iter().filter(|post| !post.is_encrypted);
+        let posts = posts.filter(|post| self.to_be_encrypted.contains(&post.endpoint));
+        let challenged = self.challenged_in_clear.intersection(&self.to_be_encrypted);
+        let posts = posts.map(|post| Lie::InClear(post.pair.clone()));
+        posts.chain(challenged.cloned().map(Lie::ChallengedInClear)).collect()
+    }
+
+    /// Whether a dead letter has a reason, and one that something has given: no more of a
+    /// subscription's are dead for its key than it could not be used.
+    fn explains_death(&self, dead: &Dead) -> bool {
+        let is_for_its_key = |dead: &&Dead| dead.reason == KEY_UNUSABLE;
+        if !is_for_its_key(&dead) {
+            return !dead.reason.is_empty();
+        }
+        let subscription = &dead.pair.subscription;
+        let others = self.dead.iter().filter(|dead| dead.pair.subscription == *subscription);
+        let unusable = self.unusable_keys.get(subscription).copied().unwrap_or_default();
+        others.filter(is_for_its_key).count() <= unusable
+    }
 }
 
 /// From when until when somebody was subscribed without a gap: an endpoint that moves is none.
@@ -222,8 +261,8 @@ fn lies_of_attempts(pair: &Pair, posts: &[&Post], history: &History) -> Vec<Lie>
         let before = attempt.checked_sub(1).and_then(|before| by_attempt.get(&before));
         if let (Some(before), Some(wait_ms)) = (before, wait_before_ms(*attempt)) {
             let waited_ms = at_ms[0].saturating_sub(before[0]);
-            // Made twice, it may have come to a handshake alone the first time, and its wait began then.
-            let is_seen = !posts.iter().any(|post| history.to_be_verified.contains(&post.endpoint))
+            // Made twice, it may have come to no post the first time, and its wait began then.
+            let is_seen = !posts.iter().any(|post| history.may_fail_unposted(&post.endpoint))
                 || history.repeats_of(pair, attempt - 1) == 0;
             // Whose clock is ahead is early by that much.
             if redrives == 0 && is_seen && waited_ms + history.ahead_max_ms < wait_ms * 4 / 5 {

@@ -323,6 +323,7 @@ impl<'a> Simulation<'a> {
                 at_ms: post.at.as_ms(),
                 attempt: post.headers.attempt,
                 is_accepted: post.reaction == Reaction::status(200),
+                is_encrypted: post.opened.is_some(),
             })
             .collect();
         for item in self.world.ledger() {

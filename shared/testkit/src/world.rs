@@ -63,7 +63,7 @@ use known_good::KnownGood;
 use ledger::Ledger;
 use logins::Logins;
 use queues::Queues;
-use sealing::ServedKeys;
+use sealing::TargetKeys;
 use sources::Sources;
 use subscriptions::SubscriptionRows;
 use targets::Targets;
@@ -110,7 +110,7 @@ struct State {
     faults: Faults,
     errands: Errands,
     held: Held,
-    served_keys: ServedKeys,
+    target_keys: TargetKeys,
     calls: BTreeMap<Call, usize>,
 }
 
@@ -142,7 +142,7 @@ impl World {
             faults: Faults::default(),
             errands: Errands::default(),
             held: Held::default(),
-            served_keys: ServedKeys::default(),
+            target_keys: TargetKeys::default(),
             calls: BTreeMap::new(),
         };
         Self { state: Mutex::new(state), memory: Memory::default() }

@@ -60,8 +60,8 @@ fn a93_the_feature_compiles_in_no_release_of_a_function_and_is_nobody_s_default(
         let features = dependencies(&format!("functions/{function}/Cargo.toml"), "features");
         assert_eq!(features, ["loopback-targets".to_owned()].into(), "{function}");
     }
-    let sweeper = dependencies("functions/sweeper/Cargo.toml", "features");
-    assert!(sweeper.is_empty(), "{sweeper:?}");
+    let features = dependencies("functions/sweeper/Cargo.toml", "features");
+    assert!(features.is_empty(), "the sweeper posts to nobody: {features:?}");
     for library in ["shared/domain", "shared/adapters"] {
         let features = dependencies(&format!("{library}/Cargo.toml"), "features");
         assert!(!features.contains("default"), "{library}");

@@ -135,7 +135,7 @@ async fn take(
     let endpoint = shared.endpoint(&subscription);
     let pair = Pair { event: event_of(&body), subscription };
     let at_ms = shared.clock.now().as_ms();
-    seen.posts.push(Post { pair, endpoint, at_ms, attempt, is_accepted });
+    seen.posts.push(Post { pair, endpoint, at_ms, attempt, is_accepted, is_encrypted: false });
     drop(seen);
     let mut response = Response::new(Body::empty());
     *response.status_mut() = status;

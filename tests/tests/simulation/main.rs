@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 
-use testkit::checker::check;
+use testkit::checker::{Dead, check};
 use testkit::simulation::{Work, play, play_all};
 use testkit::world::Await;
 
@@ -24,6 +24,9 @@ struct Total {
     /// Endpoints that have echoed, and those that were to and never have.
     echoed: usize,
     never_echoed: usize,
+    /// POSTs that were encrypted, and dead letters that could not be.
+    encrypted: usize,
+    not_encrypted: usize,
 }
 
 #[test]
@@ -43,11 +46,15 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
         let echoed = run.history.to_be_verified.iter().filter(|url| has_echoed(*url)).count();
         total.echoed += echoed;
         total.never_echoed += run.history.to_be_verified.len() - echoed;
+        total.encrypted += run.history.posts.iter().filter(|post| post.is_encrypted).count();
+        let is_of_its_key = |dead: &&Dead| dead.reason == "encryption_key_unusable";
+        total.not_encrypted += run.history.dead.iter().filter(is_of_its_key).count();
         total.awaits.extend(run.awaits);
         total.crashes.extend(run.crashes.into_keys());
     });
     let total = total.into_inner().expect("no seed panics");
-    let Total { lies, awaits, crashes, incidents, repetitions, held, echoed, never_echoed } = total;
+    let Total { lies, awaits, crashes, incidents, repetitions, held, .. } = total;
+    let Total { echoed, never_echoed, encrypted, not_encrypted, .. } = total;
     assert!(
         lies.is_empty(),
         "{lies:#?}\nthe whole history of a seed: \
@@ -60,9 +67,13 @@ fn i1_every_seed_keeps_the_promise_and_work_was_cut_off_at_every_await() {
         echoed > 100 && never_echoed > 100,
         "{echoed} and {never_echoed}: no test of handshakes"
     );
+    assert!(
+        encrypted > 100 && not_encrypted > 10,
+        "{encrypted} and {not_encrypted}: no test of encryption"
+    );
     let works: BTreeSet<Work> = awaits.iter().map(|(work, _)| *work).collect();
     assert_eq!(works.len(), 5, "ingest, first attempts, later ones, sweeps, redrives");
-    assert!(awaits.len() >= 74, "{} awaits: {awaits:?}", awaits.len());
+    assert!(awaits.len() >= 86, "{} awaits: {awaits:?}", awaits.len());
     // Some awaits are rare; a long run demands each of them many times.
     let never: Vec<_> = awaits.difference(&crashes).collect();
     assert!(never.len() <= 6, "work was never cut off at {never:?}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::limits::REPLY_BYTES_MAX;
+use domain::limits::{REPLY_BYTES_MAX, REPLY_HEAD_BYTES_MAX};
 use domain::time::Timestamp;
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, response};
@@ -21,6 +21,7 @@ use super::connection::{Connection, Connector, NoClient, origin};
 use super::failure::{Failure, Progress};
 use super::kept::Kept;
 use super::network::Network;
+use super::tap::HeadTooLong;
 use crate::clock;
 
 /// The HTTP/1.1 client.
@@ -97,9 +98,11 @@ impl Connection {
             return Err((Failure::of(&error, Progress::NotConnected), Some(request)));
         }
         let read_before = self.read.count();
-        match self.sender.try_send_request(request).await {
-            Ok(reply) => Ok(reply.into_parts()),
-            Err(mut error) => {
+        let reply = self.sender.try_send_request(request);
+        match self.read.within_head(REPLY_HEAD_BYTES_MAX as u64, reply).await {
+            Err(HeadTooLong) => Err((Failure::head_too_long(), None)),
+            Ok(Ok(reply)) => Ok(reply.into_parts()),
+            Ok(Err(mut error)) => {
                 let unsent = error.take_message();
                 let progress = match &unsent {
                     Some(_) => Progress::NotConnected,

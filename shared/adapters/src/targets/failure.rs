@@ -43,6 +43,11 @@ impl Failure {
         }
     }
 
+    /// More was said than the head of an answer may hold, and no answer was in it.
+    pub(super) const fn head_too_long() -> Self {
+        Self { outcome: Outcome::ProtocolViolated, progress: Progress::Answering }
+    }
+
     /// A URL that passed the guard and that HTTP cannot ask for.
     pub(super) fn not_a_uri() -> Self {
         let outcome = Outcome::UrlRefused(UrlRefusal::Invalid);

@@ -19,6 +19,12 @@ pub struct History {
     pub to_be_verified: BTreeSet<String>,
     /// When an endpoint first showed it.
     pub echoed_at_ms: BTreeMap<String, u64>,
+    /// Endpoints whose subscription names a key: whatever they are posted is encrypted to it.
+    pub to_be_encrypted: BTreeSet<String>,
+    /// Endpoints that were posted a challenge in the clear.
+    pub challenged_in_clear: BTreeSet<String>,
+    /// How often a subscription's key could not be used, because whatever encrypts said so.
+    pub unusable_keys: BTreeMap<String, usize>,
     /// Every POST, in the order in which it was made.
     pub posts: Vec<Post>,
     /// Every dead letter.
@@ -167,6 +173,8 @@ pub struct Post {
     pub attempt: u32,
     /// Whether the target accepted it.
     pub is_accepted: bool,
+    /// Whether it was encrypted to the target's key, which has opened it.
+    pub is_encrypted: bool,
 }
 
 /// A dead letter.

@@ -1,5 +1,7 @@
 //! Hand-made bad histories, one for each kind of lie: the checker finds it, and nothing else.
 
+mod encryption;
+
 use super::*;
 
 fn pair(event: &str) -> Pair {
@@ -8,7 +10,7 @@ fn pair(event: &str) -> Pair {
 
 fn post(event: &str, at_ms: u64, attempt: u32, is_accepted: bool) -> Post {
     let endpoint = "https://s1.example.com/".to_owned();
-    Post { pair: pair(event), endpoint, at_ms, attempt, is_accepted }
+    Post { pair: pair(event), endpoint, at_ms, attempt, is_accepted, is_encrypted: false }
 }
 
 fn dead(event: &str, reason: &str) -> Dead {

@@ -1,5 +1,6 @@
 //! What a seed decides beforehand: targets, arrivals, incidents, and how much goes wrong.
 
+mod keys;
 mod targets;
 
 use std::cmp::Reverse;
@@ -11,7 +12,7 @@ use domain::id::DeliveryId;
 use domain::ingest::Idempotency;
 use domain::retry::Schedule;
 use domain::time::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{HOUR_MS, MINUTE_MS, SLEEP_MAX_MS, TROUBLE_MS};
 use crate::chance::Chance;
@@ -59,8 +60,9 @@ pub(super) enum Incident {
     Unsubscribe(String),
     /// An operator disables a subscription.
     Disable(String),
-    /// An operator gives a subscription this endpoint, and says whether it is to be verified.
-    Subscribe(String, String, &'static str),
+    /// An operator gives a subscription this endpoint, and says whether it is to be verified, and
+    /// what it is encrypted to.
+    Subscribe(String, String, Value),
     /// A ledger item is spoiled, where there is one.
     Spoil,
     /// A breaker is spoiled, where there is one.
@@ -82,9 +84,7 @@ impl Incident {
                 let url = url_of(&id, 0);
                 world.subscribe_with(&id, &url, &json!({"enabled": false}));
             }
-            Self::Subscribe(id, url, wish) => {
-                world.subscribe_with(&id, &url, &json!({"verification": wish}));
-            }
+            Self::Subscribe(id, url, wishes) => world.subscribe_with(&id, &url, &wishes),
             Self::Spoil => {
                 if let Some((_, delivery)) = world.due().into_iter().next() {
                     world.spoil(&delivery);
@@ -213,7 +213,7 @@ impl Plan {
                         from_ms,
                         until_ms: u64::MAX,
                     });
-                    Incident::Subscribe(id.clone(), endpoint, target.wish())
+                    Incident::Subscribe(id.clone(), endpoint, target.wishes())
                 }
             };
             self.incidents.push((at, first));
@@ -228,9 +228,8 @@ impl Plan {
         }
         for target in &self.targets {
             let url = url_of(&target.id, 0);
-            world.subscribe_with(&target.id, &url, &json!({"verification": target.wish()}));
-            target.set_up(world, &url);
-            target.set_up_echo(world, &url_of(&target.id, 1));
+            world.subscribe_with(&target.id, &url, &target.wishes());
+            target.set_up(world);
         }
     }
 
@@ -272,9 +271,14 @@ impl Plan {
         history.ahead_max_ms = self.ahead_max_ms;
         history.subscribed.clone_from(&self.subscribed);
         for target in self.targets.iter().filter(|target| target.is_to_be_verified()) {
-            let endpoints = [0, 1].map(|moves| url_of(&target.id, moves));
-            history.to_be_verified.extend(endpoints);
+            history.to_be_verified.extend(target.urls());
         }
+        for target in self.targets.iter().filter(|target| target.is_to_be_encrypted()) {
+            history.to_be_encrypted.extend(target.urls());
+        }
+        history.challenged_in_clear = world.challenged_in_clear();
+        // A key is named for its subscription.
+        history.unusable_keys = world.unusable_keys();
         let echoes = world.first_echoes().into_iter();
         history.echoed_at_ms = echoes.map(|(url, at)| (url, at.as_ms())).collect();
         for (id, intervals) in &mut history.subscribed {

@@ -1,6 +1,6 @@
 //! The handshake in the world: what targets echo, and what of it stands in their rows.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use domain::outcome::{Outcome, Verdict};
 use domain::subscription::Subscription;
@@ -54,6 +54,14 @@ impl World {
     pub fn challenges_to(&self, url: &str) -> Vec<Posted> {
         let state = self.lock();
         state.echoes.challenges.iter().filter(|challenge| challenge.url == url).cloned().collect()
+    }
+
+    /// The URLs that were posted a challenge which none of their keys has opened.
+    #[must_use]
+    pub fn challenged_in_clear(&self) -> BTreeSet<String> {
+        let state = self.lock();
+        let in_clear = state.echoes.challenges.iter().filter(|it| it.opened.is_none());
+        in_clear.map(|challenge| challenge.url.clone()).collect()
     }
 
     /// When each URL first echoed its challenge.

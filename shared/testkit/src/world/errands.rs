@@ -99,7 +99,8 @@ impl State {
 
     /// Notes that a call of whoever works failed.
     pub(super) fn note_fault(&mut self, call: Call) {
-        if let Some(errand) = self.errands.current().filter(|_| !call.is_best_effort()) {
+        let is_borne = call.is_best_effort() || call.is_of_the_target();
+        if let Some(errand) = self.errands.current().filter(|_| !is_borne) {
             errand.is_disturbed = true;
         }
     }

@@ -223,6 +223,15 @@ impl Call {
     }
 }
 
+impl Call {
+    /// Whether its failure is what comes of an attempt, and is written down as that: nothing is
+    /// done again for it.
+    #[must_use]
+    pub const fn is_of_the_target(self) -> bool {
+        matches!(self, Self::Seal | Self::KeySet)
+    }
+}
+
 /// Where a future waits: the request of a call travels, or its answer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Await {

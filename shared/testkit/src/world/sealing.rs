@@ -16,13 +16,18 @@ use super::faults::Call;
 use super::ports::Failed;
 use crate::answers::seal;
 
-/// Key sets by their URLs. One that is not here cannot be had.
+/// What is known of targets' keys.
 #[derive(Default)]
-pub(super) struct ServedKeys(BTreeMap<String, Arc<KeySet>>);
+pub(super) struct TargetKeys {
+    /// Key sets by their URLs. One that is not here cannot be had.
+    served: BTreeMap<String, Arc<KeySet>>,
+    /// How often a token could not be encrypted to a key, by its name.
+    unusable: BTreeMap<String, usize>,
+}
 
-impl ServedKeys {
+impl TargetKeys {
     pub(super) fn of(&self, url: &str) -> Option<Arc<KeySet>> {
-        self.0.get(url).cloned()
+        self.served.get(url).cloned()
     }
 }
 
@@ -30,7 +35,19 @@ impl World {
     /// Serves a key set of these keys behind a URL.
     pub fn serve_keys(&self, url: &str, keys: &[Value]) {
         let set = KeySet::from_json(&json!({ "keys": keys })).expect("a key set");
-        self.lock().served_keys.0.insert(url.to_owned(), Arc::new(set));
+        self.lock().target_keys.served.insert(url.to_owned(), Arc::new(set));
+    }
+
+    /// How often it was said that a key cannot be used, by the key's name.
+    #[must_use]
+    pub fn unusable_keys(&self) -> BTreeMap<String, usize> {
+        self.lock().target_keys.unusable.clone()
+    }
+
+    fn note_unusable(&self, key: &EncryptionKey) -> KeyUnusable {
+        let name = key.kid().unwrap_or_default().to_owned();
+        *self.lock().target_keys.unusable.entry(name).or_default() += 1;
+        KeyUnusable
     }
 }
 
@@ -42,7 +59,7 @@ impl Ports for World {
         let patch = json!({"cty": "secevent+jwt", "kid": key.kid()});
         let sealed =
             self.take_effect(Call::Seal, |_| seal(token.as_str().as_bytes(), &jwk, &patch));
-        let sealed = sealed.map_err(|Failed| KeyUnusable)?;
+        let sealed = sealed.map_err(|Failed| self.note_unusable(key))?;
         let (protected, others) = sealed.split_once('.').expect("five parts");
         let others: Vec<Vec<u8>> = others
             .split('.')
@@ -58,7 +75,7 @@ impl Ports for World {
         _deadline: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         let url = url.url().as_str();
-        let served = self.call(Call::KeySet, |state| state.served_keys.of(url)).await;
+        let served = self.call(Call::KeySet, |state| state.target_keys.of(url)).await;
         served.ok().flatten().ok_or(NoKeySet)
     }
 }

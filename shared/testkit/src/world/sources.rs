@@ -47,7 +47,7 @@ impl listener::Ports for World {
         _: Deadline,
     ) -> Result<Arc<KeySet>, NoKeySet> {
         let url = url.url().as_str();
-        let served = self.call(Call::SourceKeys, |state| state.served_keys.of(url)).await;
+        let served = self.call(Call::SourceKeys, |state| state.target_keys.of(url)).await;
         served.ok().flatten().ok_or(NoKeySet)
     }
 }

@@ -1,6 +1,7 @@
 //! Targets on script, and the history of what they were sent.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,6 +14,7 @@ use domain::time::{Deadline, Timestamp};
 use serde_json::Value;
 
 use super::World;
+use crate::recipient::Recipient;
 
 /// What a target does when it is posted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,8 +54,10 @@ pub struct Posted {
     pub headers: WebhookHeaders,
     /// The media type of the body.
     pub media_type: &'static str,
-    /// The signed notification.
+    /// The signed notification, encrypted or not.
     pub body: String,
+    /// What was encrypted in it, where its target has a key that opens it.
+    pub opened: Option<String>,
     /// `webhook-signature`, where there is one.
     pub signatures: Option<String>,
     /// When the attempt would have been given up.
@@ -67,7 +71,8 @@ impl Posted {
     #[must_use]
     pub fn payload(&self) -> Value {
         let payload = if self.media_type == MEDIA_TYPE {
-            let payload = self.body.split('.').nth(1).expect("three parts");
+            let token = self.opened.as_deref().unwrap_or(&self.body);
+            let payload = token.split('.').nth(1).expect("three parts");
             URL_SAFE_NO_PAD.decode(payload).expect("base64url")
         } else {
             self.body.clone().into_bytes()
@@ -100,6 +105,11 @@ impl World {
         std::mem::take(&mut self.lock().targets.history)
     }
 
+    /// Gives the target behind this URL a key, with which it opens what it gets.
+    pub fn give_key(&self, url: &str, key: Arc<Recipient>) {
+        self.lock().targets.keys.insert(url.to_owned(), key);
+    }
+
     /// How many POSTs are under way: begun, and neither answered nor given up.
     #[must_use]
     pub fn posts_under_way(&self) -> usize {
@@ -116,6 +126,8 @@ impl World {
 #[derive(Default)]
 pub(super) struct Targets {
     scripts: BTreeMap<String, Script>,
+    /// By URL.
+    keys: BTreeMap<String, Arc<Recipient>>,
     history: Vec<Posted>,
     under_way: usize,
     at_once_max: usize,
@@ -178,12 +190,15 @@ impl Targets {
         let script = self.scripts.get_mut(&url);
         let reaction = script.and_then(|script| script.react(now));
         let reaction = reaction.unwrap_or(Reaction::status(200));
+        let key = self.keys.get(&url);
+        let opened = key.and_then(|key| key.open(heard.notification.as_body()));
         Posted {
             at: now,
             url,
             headers: heard.headers.clone(),
             media_type: heard.notification.media_type(),
             body: heard.notification.as_body().to_owned(),
+            opened: opened.map(|opened| opened.content),
             signatures: heard.notification.signatures().map(str::to_owned),
             deadline: heard.deadline,
             reaction,

@@ -1,7 +1,6 @@
 //! Whole requests under the policy of production, in a network of a script.
 
 use domain::enrich::Connection::{Fresh, Kept};
-use domain::limits::REPLY_HEAD_BYTES_MAX;
 use domain::outcome::Outcome;
 use testkit::raw_receiver::{Act, RawReceiver, bytes};
 use testkit::tls::Authority;
@@ -121,4 +120,25 @@ async fn a43_of_a_body_without_end_64_kib_are_read_and_of_a_head_32() {
     let failure = client.send(&url, message(), Kept).await.err().expect("no head");
     assert_eq!(failure.outcome, Outcome::ProtocolViolated);
     target.wait_for_ends(2).await;
+}
+
+#[tokio::test]
+async fn a43_of_informational_heads_without_end_no_more_is_read_than_of_one_head() {
+    let authority = Authority::generate();
+    let flood = Act::SayWithoutEnd(bytes(""), b"HTTP/1.1 100 Continue\r\n\r\n".repeat(200));
+    let target = RawReceiver::start_tls(&authority.identity(&[NAME]), [flood]).await;
+    let script =
+        Script::answering([found(&["8.8.8.8"])]).with("8.8.8.8", Place::Server(target.address()));
+    let client = client(&script, &authority);
+    let url = guarded("https://target.example/hook");
+    let mut connection = client.connector.connect(&url).await.expect("a connection");
+    let read = connection.read.clone();
+    let request = request(&url, message()).expect("a request");
+    let (failure, unsent) = connection.exchange(request).await.expect_err("no head");
+    assert_eq!((failure, unsent.is_some()), (Failure::head_too_long(), false));
+    // And what hyper reads at once.
+    let most = 2 * REPLY_HEAD_BYTES_MAX as u64;
+    assert!((1..=most).contains(&read.count()), "{} bytes were read", read.count());
+    drop(connection);
+    target.wait_for_ends(1).await;
 }

@@ -1,8 +1,11 @@
-//! The targets of a plan: how each of them behaves, and what it echoes.
+//! The targets of a plan: how each of them behaves, what it echoes, and what is encrypted to it.
 
 use domain::outcome::Outcome;
 use domain::time::Timestamp;
+use serde_json::{Value, json};
 
+use super::keys::Key;
+use super::url_of;
 use crate::chance::Chance;
 use crate::samples::START;
 use crate::simulation::{HOUR_MS, MINUTE_MS};
@@ -17,6 +20,7 @@ pub(super) struct Target {
     until: Vec<(Timestamp, Reaction)>,
     afterwards: Reaction,
     handshake: Handshake,
+    key: Key,
 }
 
 /// Whether its endpoint is to be verified, and how that goes.
@@ -44,21 +48,39 @@ impl Handshake {
 }
 
 impl Target {
-    /// What its row says of verification.
-    pub(super) const fn wish(&self) -> &'static str {
-        match self.handshake {
+    /// What its row says of verification and of encryption.
+    pub(super) fn wishes(&self) -> Value {
+        let verification = match self.handshake {
             Handshake::NotNeeded => "none",
             Handshake::Echoing | Handshake::Late(_) | Handshake::Never => "required",
-        }
+        };
+        let mut wishes = json!({ "verification": verification });
+        self.key.write(&self.id, &mut wishes);
+        wishes
+    }
+
+    pub(super) fn is_to_be_encrypted(&self) -> bool {
+        self.key.is_wanted()
+    }
+
+    /// Its first URL, and the one that it may move to.
+    pub(super) fn urls(&self) -> [String; 2] {
+        [0, 1].map(|moves| url_of(&self.id, moves))
     }
 
     pub(super) fn is_to_be_verified(&self) -> bool {
         self.handshake != Handshake::NotNeeded
     }
 
-    /// Has the target behind its first URL behave as it is meant to.
-    pub(super) fn set_up(&self, world: &World, url: &str) {
-        self.set_up_echo(world, url);
+    /// Has the target behave as it is meant to: by its script at its first URL, and well where it
+    /// moves to.
+    pub(super) fn set_up(&self, world: &World) {
+        let urls = self.urls();
+        self.key.set_up(world, &self.id, &urls);
+        for url in &urls {
+            self.set_up_echo(world, url);
+        }
+        let [url, _] = &urls;
         world.script(url, self.reactions.iter().copied());
         for (until, reaction) in &self.until {
             world.react_until(url, *until, *reaction);
@@ -67,7 +89,7 @@ impl Target {
     }
 
     /// Has the target behind this URL echo as it is meant to.
-    pub(super) fn set_up_echo(&self, world: &World, url: &str) {
+    fn set_up_echo(&self, world: &World, url: &str) {
         match self.handshake {
             Handshake::NotNeeded | Handshake::Echoing => {}
             Handshake::Late(ms) => {
@@ -91,8 +113,10 @@ impl Target {
         let mut failure = || failures[chance.below(failures.len())];
         let some: Vec<_> = (0..12).map(|_| failure()).collect();
         let ok = Reaction::status(200);
+        let id = format!("s{index}");
         let mut target = Self {
-            id: format!("s{index}"),
+            key: Key::of(chance, &id),
+            id,
             reactions: Vec::new(),
             until: Vec::new(),
             afterwards: ok,
