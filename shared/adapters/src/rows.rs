@@ -15,7 +15,7 @@ use domain::delivery::OurFault;
 use domain::id::CaptureApplicationId;
 use domain::scope::Scope;
 use domain::subscription::attributes::MANAGED_BY;
-use domain::subscription::{Change, SecretOwner};
+use domain::subscription::{Change, SubscriptionKey};
 
 use crate::aws::sentence;
 use crate::item::{from_json, held, s, to_json};
@@ -84,7 +84,7 @@ impl Rows {
         };
         let mut page = RowPage { rows: Vec::new(), sources: Vec::new(), next: next.map(Position) };
         for item in items.unwrap_or_default() {
-            if let Some(key) = key_of::<SecretOwner>(&item) {
+            if let Some(key) = key_of::<SubscriptionKey>(&item) {
                 page.rows.push(stored(key, item));
             } else if let Some(key) = key_of::<CaptureApplicationId>(&item) {
                 page.sources.push(stored(key, item));

@@ -12,7 +12,7 @@ use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKe
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use domain::subscription::SecretOwner;
+use domain::subscription::SubscriptionKey;
 use zeroize::Zeroizing;
 
 pub use kms::{NotSealed, WebhookSecretStore};
@@ -65,7 +65,7 @@ impl WebhookSecret {
     }
 
     /// Under a data key, for its owner alone: a nonce, and the secret with its tag.
-    fn seal(&self, data_key: &[u8], owner: &SecretOwner) -> Option<Vec<u8>> {
+    fn seal(&self, data_key: &[u8], owner: &SubscriptionKey) -> Option<Vec<u8>> {
         let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, data_key).ok()?);
         let mut nonce = [0; NONCE_LEN];
         aws_lc_rs::rand::fill(&mut nonce).ok()?;
@@ -82,7 +82,7 @@ impl WebhookSecret {
     }
 
     /// What [`Self::seal`] has sealed.
-    fn open(ciphertext: &[u8], data_key: &[u8], owner: &SecretOwner) -> Result<Self, Unopened> {
+    fn open(ciphertext: &[u8], data_key: &[u8], owner: &SubscriptionKey) -> Result<Self, Unopened> {
         let key = UnboundKey::new(&AES_256_GCM, data_key).map_err(|_| Unopened)?;
         let (nonce, sealed) = ciphertext.split_at_checked(NONCE_LEN).ok_or(Unopened)?;
         let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| Unopened)?;
@@ -118,7 +118,7 @@ impl WebhookKey {
 }
 
 /// The additional data that a secret is sealed with. Neither part can hold a `/` before its end.
-fn bound_to(owner: &SecretOwner) -> Vec<u8> {
+fn bound_to(owner: &SubscriptionKey) -> Vec<u8> {
     format!("{}/{}", owner.subscription_id, owner.scope.key()).into_bytes()
 }
 
@@ -128,8 +128,8 @@ mod tests {
     use domain::id::SubscriptionId;
     use domain::scope::Scope;
 
-    fn owner(scope: &str, subscription: &str) -> SecretOwner {
-        SecretOwner {
+    fn owner(scope: &str, subscription: &str) -> SubscriptionKey {
+        SubscriptionKey {
             scope: Scope::try_from(scope.to_owned()).expect("a scope"),
             subscription_id: SubscriptionId::parse(subscription).expect("an ID"),
         }

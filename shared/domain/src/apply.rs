@@ -12,10 +12,10 @@ use serde_json::{Map, Value};
 use crate::defined::Defined;
 use crate::event_type::Category;
 use crate::subscription::attributes::MANAGED_BY;
-use crate::subscription::{Change, Definition, SecretOwner, changes};
+use crate::subscription::{Change, Definition, SubscriptionKey, changes};
 
 /// A row as it was read, and what its reader needs to write it only if it is still so.
-pub struct StoredRow<S, K = SecretOwner> {
+pub struct StoredRow<S, K = SubscriptionKey> {
     /// Whose, and which.
     pub key: K,
     /// All its attributes.
@@ -98,9 +98,9 @@ pub fn plan<'a, S>(
     rows: &'a [StoredRow<S>],
     owner: &str,
 ) -> Plan<'a, S> {
-    let stored: HashMap<&SecretOwner, &StoredRow<S>> =
+    let stored: HashMap<&SubscriptionKey, &StoredRow<S>> =
         rows.iter().map(|row| (&row.key, row)).collect();
-    let defined: HashSet<&SecretOwner> =
+    let defined: HashSet<&SubscriptionKey> =
         definitions.iter().map(|definition| &definition.key).collect();
     let mut plan = Plan { steps: Vec::new(), unchanged: 0, others: 0 };
     for definition in definitions {
@@ -129,9 +129,9 @@ pub fn plan<'a, S>(
 /// gets there as often as there are of them. Each group in the order given.
 #[must_use]
 pub fn twins<'a>(
-    subscriptions: impl IntoIterator<Item = (&'a SecretOwner, Category, &'a str)>,
-) -> Vec<Vec<&'a SecretOwner>> {
-    let mut groups: BTreeMap<(String, &'static str, &str), Vec<&SecretOwner>> = BTreeMap::new();
+    subscriptions: impl IntoIterator<Item = (&'a SubscriptionKey, Category, &'a str)>,
+) -> Vec<Vec<&'a SubscriptionKey>> {
+    let mut groups: BTreeMap<(String, &'static str, &str), Vec<&SubscriptionKey>> = BTreeMap::new();
     for (key, category, endpoint) in subscriptions {
         let group = (key.scope.key(), category.as_str(), endpoint);
         groups.entry(group).or_default().push(key);

@@ -11,6 +11,7 @@ mod encryption;
 mod enrich;
 mod fields;
 mod filter;
+mod key;
 mod retry;
 pub(crate) mod row;
 mod secrets;
@@ -34,10 +35,11 @@ pub use definition::{Definition, DefinitionProblem};
 pub use encryption::Encryption;
 pub use fields::Fields;
 pub use filter::{Filter, Mismatch};
+pub use key::SubscriptionKey;
 pub use retry::RetryPolicy;
 pub use row::RowProblem;
 use row::{Row, expected};
-pub use secrets::{SealedSecret, SecretOwner, WebhookSecrets};
+pub use secrets::{SealedSecret, WebhookSecrets};
 pub use verification::EndpointVerification;
 
 /// A listening endpoint's standing wish. The attributes stand in README.md.
@@ -186,7 +188,7 @@ impl Subscription {
         let signing_algorithm =
             row.one_of("signingAlg", &SIGNING_ALGORITHMS)?.unwrap_or(Algorithm::Es256);
         let format = read_format(&mut row, category)?;
-        let owner = SecretOwner { scope: scope.clone(), subscription_id: id.clone() };
+        let owner = SubscriptionKey { scope: scope.clone(), subscription_id: id.clone() };
         let webhook_secrets = WebhookSecrets::read(&owner, &mut row)?;
         let encryption = Encryption::read(&mut row, format)?;
         let filter = Filter::read(&mut row, category)?;

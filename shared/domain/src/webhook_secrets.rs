@@ -8,7 +8,7 @@ use std::future::Future;
 
 use crate::delivery::OurFault;
 use crate::limits::WEBHOOK_SECRET_OVERLAP_MAX_MS;
-use crate::subscription::{Format, RowProblem, SealedSecret, SecretOwner, WebhookSecrets};
+use crate::subscription::{Format, RowProblem, SealedSecret, SubscriptionKey, WebhookSecrets};
 use crate::time::Timestamp;
 
 /// What this work needs from outside.
@@ -20,19 +20,20 @@ pub trait Ports: Sync {
     fn now(&self) -> Timestamp;
 
     /// What a subscription's row says of its webhooks.
-    fn find(&self, owner: &SecretOwner) -> impl Future<Output = Result<Found, OurFault>> + Send;
+    fn find(&self, owner: &SubscriptionKey)
+    -> impl Future<Output = Result<Found, OurFault>> + Send;
 
     /// A new secret, in the clear and sealed to its owner, made at this moment.
     fn make(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         now: Timestamp,
     ) -> impl Future<Output = Result<(Self::Secret, SealedSecret), OurFault>> + Send;
 
     /// Puts secrets into the row, if it is there and still has those before; `false` when not.
     fn write(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         before: &WebhookSecrets,
         after: &WebhookSecrets,
     ) -> impl Future<Output = Result<bool, OurFault>> + Send;
@@ -119,7 +120,10 @@ pub enum Refusal {
 }
 
 /// Makes the first secret of a subscription.
-pub async fn create<P: Ports>(owner: &SecretOwner, ports: &P) -> Result<Made<P::Secret>, Refusal> {
+pub async fn create<P: Ports>(
+    owner: &SubscriptionKey,
+    ports: &P,
+) -> Result<Made<P::Secret>, Refusal> {
     let (before, format) = row(owner, ports).await?;
     if !before.is_empty() {
         return Err(Refusal::Exists);
@@ -131,7 +135,7 @@ pub async fn create<P: Ports>(owner: &SecretOwner, ports: &P) -> Result<Made<P::
 
 /// Makes a secret in the place of the current one, which signs beside it for a while.
 pub async fn rotate<P: Ports>(
-    owner: &SecretOwner,
+    owner: &SubscriptionKey,
     Overlap(overlap_ms): Overlap,
     earlier: Earlier,
     ports: &P,
@@ -152,7 +156,7 @@ pub async fn rotate<P: Ports>(
 }
 
 async fn row(
-    owner: &SecretOwner,
+    owner: &SubscriptionKey,
     ports: &impl Ports,
 ) -> Result<(WebhookSecrets, Option<Format>), Refusal> {
     match ports.find(owner).await? {
@@ -165,7 +169,7 @@ async fn row(
 /// A write that may have been done and was not answered is an error, and its secret is not shown:
 /// what nobody knows is rotated away.
 async fn write(
-    owner: &SecretOwner,
+    owner: &SubscriptionKey,
     before: &WebhookSecrets,
     after: &WebhookSecrets,
     ports: &impl Ports,

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::id::{PropertyId, SubscriptionId};
 use domain::scope::Scope;
-use domain::subscription::SecretOwner;
+use domain::subscription::SubscriptionKey;
 use domain::webhook_secrets::{Earlier, Overlap, create, rotate};
 use local::aws::{Fault, Service};
 use local::samples::row;
@@ -62,9 +62,9 @@ pub(crate) async fn play(stack: &Stack) -> Vec<Canary> {
     forms.collect()
 }
 
-fn owner(id: &str) -> SecretOwner {
+fn owner(id: &str) -> SubscriptionKey {
     let property = SCOPE.strip_prefix("PROPERTY#").and_then(|id| PropertyId::parse(id).ok());
-    SecretOwner {
+    SubscriptionKey {
         scope: Scope::Property(property.expect("a property")),
         subscription_id: SubscriptionId::parse(id).expect("an ID"),
     }

@@ -285,7 +285,7 @@ async fn a_key_of_ours_that_is_missing_charges_no_endpoint_a_handshake() {
 
 #[tokio::test]
 async fn a_standard_webhook_s_challenge_is_signed_by_its_secret() {
-    let owner = domain::subscription::SecretOwner {
+    let owner = domain::subscription::SubscriptionKey {
         scope: property(),
         subscription_id: testkit::samples::subscription_id("s1"),
     };

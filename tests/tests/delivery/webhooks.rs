@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use domain::delivery::{Disposition, OurFault, Queue};
 use domain::ledger::{Reason, State};
 use domain::redrive::{Answer, Pace};
-use domain::subscription::{SecretOwner, WebhookSecrets};
+use domain::subscription::{SubscriptionKey, WebhookSecrets};
 use domain::webhook_secrets::{Earlier, Made, Overlap, Refusal, create, rotate};
 use serde_json::{Value, json};
 use standardwebhooks::Webhook;
@@ -25,12 +25,12 @@ use crate::{
 
 const HOUR_MS: u64 = 60 * MINUTE_MS;
 
-fn owner() -> SecretOwner {
-    SecretOwner { scope: property(), subscription_id: subscription_id("s1") }
+fn owner() -> SubscriptionKey {
+    SubscriptionKey { scope: property(), subscription_id: subscription_id("s1") }
 }
 
 /// The attribute of a row with this one secret, sealed for this owner.
-fn only(owner: &SecretOwner, secret: &[u8]) -> Value {
+fn only(owner: &SubscriptionKey, secret: &[u8]) -> Value {
     let secrets = WebhookSecrets::only(sealed(owner, secret, testkit::samples::START));
     secrets.to_attribute().expect("a secret")
 }
@@ -201,8 +201,8 @@ async fn without_anything_to_sign_with_nothing_is_sent() {
 #[tokio::test]
 async fn a85_a_secret_copied_from_another_row_is_a_dead_letter_and_nothing_is_sent() {
     let foreign = [
-        SecretOwner { scope: property_of("p2"), ..owner() },
-        SecretOwner { subscription_id: subscription_id("s2"), ..owner() },
+        SubscriptionKey { scope: property_of("p2"), ..owner() },
+        SubscriptionKey { subscription_id: subscription_id("s2"), ..owner() },
     ];
     for other in foreign {
         let world = webhooks(&only(&other, &[5; 32]), []);
@@ -219,7 +219,7 @@ async fn a85_a_secret_copied_from_another_row_is_a_dead_letter_and_nothing_is_se
 
 #[tokio::test]
 async fn a84_equal_ids_of_two_tenants_have_their_own_secrets() {
-    let theirs = SecretOwner { scope: property_of("p2"), ..owner() };
+    let theirs = SubscriptionKey { scope: property_of("p2"), ..owner() };
     let world = webhooks(&only(&owner(), &[5; 32]), []);
     let row = json!({
         "category": "user_data_change", "endpoint": NEIGHBOUR, "enabled": true,
@@ -252,7 +252,7 @@ async fn f23_a_key_store_that_is_away_for_hours_charges_nobody_and_ends_nothing(
 
 #[tokio::test]
 async fn f20_a_secret_that_is_mended_serves_what_is_redriven_and_what_comes() {
-    let foreign = SecretOwner { scope: property_of("p2"), ..owner() };
+    let foreign = SubscriptionKey { scope: property_of("p2"), ..owner() };
     let world = webhooks(&only(&foreign, &[5; 32]), []);
     settled(&world, Queue::Events).await;
     subscribe(&world, &Value::Null);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use adapters::webhook_secrets::{WebhookSecret, WebhookSecretStore};
 use domain::delivery::{OurFault, Unsigned};
-use domain::subscription::{SealedSecret, SecretOwner};
+use domain::subscription::{SealedSecret, SubscriptionKey};
 use local::aws::{Endpoint, Fault, Service};
 use local::clock::{Clock, TimeScale};
 use local::template::{Settings, Stack};
@@ -16,8 +16,8 @@ Resources:
   OtherKey: { Type: AWS::KMS::Key }
 ";
 
-fn owner() -> SecretOwner {
-    SecretOwner { scope: property(), subscription_id: subscription_id("s1") }
+fn owner() -> SubscriptionKey {
+    SubscriptionKey { scope: property(), subscription_id: subscription_id("s1") }
 }
 
 struct Kms {
@@ -68,8 +68,8 @@ async fn a85_what_was_sealed_for_another_row_or_under_another_key_is_unreadable(
     let kms = Kms::start().await;
     let (_, sealed) = kms.sealed().await;
     let (_, second) = kms.sealed().await;
-    let elsewhere = SecretOwner { scope: property_of("p2"), ..owner() };
-    let other = SecretOwner { subscription_id: subscription_id("s2"), ..owner() };
+    let elsewhere = SubscriptionKey { scope: property_of("p2"), ..owner() };
+    let other = SubscriptionKey { subscription_id: subscription_id("s2"), ..owner() };
     let mut cut = sealed.clone();
     cut.ciphertext.pop();
     for (bad, key) in [

@@ -2,7 +2,7 @@
 
 use adapters::webhook_secrets::WebhookSecret;
 use clap::Subcommand;
-use domain::subscription::{Format, SecretOwner};
+use domain::subscription::{Format, SubscriptionKey};
 use domain::webhook_secrets::{Earlier, Made, Overlap, Ports, create, rotate};
 use serde_json::{Value, json};
 
@@ -74,7 +74,7 @@ pub(crate) async fn run(
 }
 
 async fn rotate_with<P: Ports>(
-    owner: &SecretOwner,
+    owner: &SubscriptionKey,
     overlap: Overlap,
     earlier: Earlier,
     ports: &P,
@@ -83,7 +83,7 @@ async fn rotate_with<P: Ports>(
 }
 
 fn show(
-    owner: &SecretOwner,
+    owner: &SubscriptionKey,
     made: &Made<WebhookSecret>,
     console: &Console,
 ) -> Result<Finished, Failure> {
@@ -102,7 +102,7 @@ fn show(
     Ok(Finished::Done)
 }
 
-fn object(owner: &SecretOwner, made: &Made<WebhookSecret>) -> Value {
+fn object(owner: &SubscriptionKey, made: &Made<WebhookSecret>) -> Value {
     json!({
         "scope": owner.scope.key(),
         "subscriptionId": owner.subscription_id.as_str(),

@@ -17,7 +17,7 @@ use domain::apply::StoredRow;
 use domain::event_type::EventTypeNames;
 use domain::id::{ClientId, PropertyId};
 use domain::scope::Scope;
-use domain::subscription::{Change, Definition, SecretOwner, Subscription};
+use domain::subscription::{Change, Definition, Subscription, SubscriptionKey};
 use serde_json::{Value, json};
 
 use crate::access::Access;
@@ -156,7 +156,7 @@ pub(crate) async fn run(
 }
 
 async fn get(
-    key: &SecretOwner,
+    key: &SubscriptionKey,
     names: &EventTypeNames,
     rows: &Rows,
     console: &Console,
@@ -202,7 +202,7 @@ async fn list(
 
 /// Makes changes in one row that is there.
 async fn change(
-    key: &SecretOwner,
+    key: &SubscriptionKey,
     changes: impl Fn(&StoredRow<Seen>) -> Vec<Change>,
     access: &Access,
     console: &Console,

@@ -3,7 +3,7 @@
 use clap::Args;
 use domain::id::{ClientId, PropertyId, SubscriptionId};
 use domain::scope::Scope;
-use domain::subscription::SecretOwner;
+use domain::subscription::SubscriptionKey;
 
 use crate::failure::Failure;
 
@@ -31,11 +31,11 @@ struct ScopeArguments {
 
 impl Whose {
     /// The subscription that is meant.
-    pub(crate) fn key(&self) -> Result<SecretOwner, Failure> {
+    pub(crate) fn key(&self) -> Result<SubscriptionKey, Failure> {
         let ScopeArguments { property, client } = &self.scope;
         let property = property.clone().map(Scope::Property);
         let scope = property.or_else(|| client.clone().map(Scope::Client));
         let scope = scope.ok_or(Failure::Usage("say whose: --property or --client"))?;
-        Ok(SecretOwner { scope, subscription_id: self.subscription.clone() })
+        Ok(SubscriptionKey { scope, subscription_id: self.subscription.clone() })
     }
 }

@@ -2,7 +2,7 @@
 
 use aws_config::SdkConfig;
 use domain::delivery::OurFault;
-use domain::subscription::{SealedSecret, SecretOwner, WebhookSecrets};
+use domain::subscription::{SealedSecret, SubscriptionKey, WebhookSecrets};
 use domain::time::Timestamp;
 use domain::webhook_secrets::{Found, Ports};
 
@@ -34,13 +34,13 @@ impl Ports for SecretPorts {
         clock::now()
     }
 
-    async fn find(&self, owner: &SecretOwner) -> Result<Found, OurFault> {
+    async fn find(&self, owner: &SubscriptionKey) -> Result<Found, OurFault> {
         self.rows.find(owner).await
     }
 
     async fn make(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         now: Timestamp,
     ) -> Result<(WebhookSecret, SealedSecret), OurFault> {
         let secret = WebhookSecret::generate();
@@ -51,7 +51,7 @@ impl Ports for SecretPorts {
 
     async fn write(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         before: &WebhookSecrets,
         after: &WebhookSecrets,
     ) -> Result<bool, OurFault> {

@@ -8,7 +8,7 @@ use aws_sdk_kms::operation::decrypt::DecryptError;
 use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::DataKeySpec;
 use domain::delivery::{OurFault, Unsigned};
-use domain::subscription::{SealedSecret, SecretOwner};
+use domain::subscription::{SealedSecret, SubscriptionKey};
 use domain::time::Timestamp;
 use zeroize::Zeroizing;
 
@@ -59,7 +59,7 @@ impl WebhookSecretStore {
     pub async fn seal(
         &self,
         secret: &WebhookSecret,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         now: Timestamp,
     ) -> Result<SealedSecret, NotSealed> {
         let data_key = self
@@ -162,7 +162,7 @@ fn blame(error: &DecryptError) -> Unsigned {
 }
 
 /// What KMS binds a data key to, and writes into its audit log.
-fn context(owner: &SecretOwner) -> HashMap<String, String> {
+fn context(owner: &SubscriptionKey) -> HashMap<String, String> {
     HashMap::from([
         ("scope".to_owned(), owner.scope.key()),
         ("subscription".to_owned(), owner.subscription_id.to_string()),

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::delivery::OurFault;
-use domain::subscription::{Format, SecretOwner, Subscription, WebhookSecrets};
+use domain::subscription::{Format, Subscription, SubscriptionKey, WebhookSecrets};
 use domain::webhook_secrets::Found;
 
 use crate::aws::sentence;
@@ -26,7 +26,7 @@ impl SecretRows {
     }
 
     /// What a row says of its webhooks.
-    pub async fn find(&self, owner: &SecretOwner) -> Result<Found, OurFault> {
+    pub async fn find(&self, owner: &SubscriptionKey) -> Result<Found, OurFault> {
         let read = self
             .client
             .get_item()
@@ -53,7 +53,7 @@ impl SecretRows {
     /// Puts secrets into a row, if it is there and still has those before; `false` when not.
     pub async fn write(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         before: &WebhookSecrets,
         after: &WebhookSecrets,
     ) -> Result<bool, OurFault> {
@@ -91,7 +91,7 @@ fn values(before: &WebhookSecrets, after: &WebhookSecrets) -> HashMap<String, At
     after.into_iter().chain([before]).collect()
 }
 
-fn key(owner: &SecretOwner) -> HashMap<String, AttributeValue> {
+fn key(owner: &SubscriptionKey) -> HashMap<String, AttributeValue> {
     HashMap::from([
         ("pk".to_owned(), s(owner.scope.key())),
         ("sk".to_owned(), s(Subscription::sort_key_of(&owner.subscription_id))),

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::attributes::{Attribute, OURS, OWNED, is_owned, nearest};
 use super::row::RowProblem;
-use super::{SecretOwner, Subscription};
+use super::{Subscription, SubscriptionKey};
 use crate::defined::{Defined, RowKey};
 use crate::event_type::{Category, EventTypeNames};
 use crate::id::{ClientId, PropertyId, SubscriptionId};
@@ -20,7 +20,7 @@ use crate::scope::Scope;
 #[derive(Clone)]
 pub struct Definition {
     /// Whose, and which.
-    pub key: SecretOwner,
+    pub key: SubscriptionKey,
     /// As its row would be read.
     pub subscription: Subscription,
     /// Whether it says if the subscription is served. When not, that stays as it is.
@@ -102,7 +102,7 @@ impl Definition {
         }
         let (Some(scope), Some(subscription_id)) = (scope, id) else { return Err(problems) };
         let says_enabled = document.contains_key("enabled");
-        let key = SecretOwner { scope, subscription_id };
+        let key = SubscriptionKey { scope, subscription_id };
         // Of what is no attribute, enough has been said.
         let mut known = document.clone();
         known.retain(|name, _| is_owned(name));
@@ -121,7 +121,7 @@ impl Definition {
 
     /// A row in the words of a definition: what its owner wrote, whatever that may be.
     #[must_use]
-    pub fn of_row(key: &SecretOwner, row: &Map<String, Value>) -> Map<String, Value> {
+    pub fn of_row(key: &SubscriptionKey, row: &Map<String, Value>) -> Map<String, Value> {
         let (kind, scope_id) = match &key.scope {
             Scope::Property(id) => (PROPERTY, id.as_str()),
             Scope::Client(id) => (CLIENT, id.as_str()),
@@ -139,9 +139,9 @@ impl Definition {
 }
 
 impl Defined for Definition {
-    type Key = SecretOwner;
+    type Key = SubscriptionKey;
 
-    fn key(&self) -> &SecretOwner {
+    fn key(&self) -> &SubscriptionKey {
         &self.key
     }
 
@@ -150,7 +150,7 @@ impl Defined for Definition {
     }
 }
 
-impl RowKey for SecretOwner {
+impl RowKey for SubscriptionKey {
     fn owned() -> impl Iterator<Item = &'static str> {
         OWNED.iter().map(|attribute| attribute.name)
     }
@@ -168,7 +168,7 @@ impl RowKey for SecretOwner {
 }
 
 /// The row of these attributes; served, where they do not say.
-fn row_of(key: &SecretOwner, attributes: &Map<String, Value>) -> Map<String, Value> {
+fn row_of(key: &SubscriptionKey, attributes: &Map<String, Value>) -> Map<String, Value> {
     let mut row = attributes.clone();
     let (pk, sk) = key.to_row();
     row.insert("pk".to_owned(), pk.into());

@@ -9,27 +9,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 
+use super::SubscriptionKey;
 use super::row::{Row, RowProblem, expected};
-use crate::id::SubscriptionId;
 use crate::limits::{SEALED_BYTES_MAX, WEBHOOK_SECRET_OVERLAP_MAX_MS};
-use crate::scope::Scope;
 use crate::time::Timestamp;
-
-/// Whose secret it is.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct SecretOwner {
-    /// The subscription's scope.
-    pub scope: Scope,
-    /// Its ID.
-    pub subscription_id: SubscriptionId,
-}
 
 /// A secret that only its key store can open, and only for its owner. Two of the same bytes and
 /// different owners are different.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SealedSecret {
     /// Whose it is.
-    pub owner: SecretOwner,
+    pub owner: SubscriptionKey,
     /// The secret, under the data key.
     pub ciphertext: Vec<u8>,
     /// The data key, under the store's key.
@@ -54,11 +44,11 @@ const WORDS: &str = "a list of one secret without expiresAt, and at most one mor
 
 impl WebhookSecrets {
     /// Reads the attribute of a whole row, and nothing else of it.
-    pub fn of_row(owner: &SecretOwner, row: Map<String, Value>) -> Result<Self, RowProblem> {
+    pub fn of_row(owner: &SubscriptionKey, row: Map<String, Value>) -> Result<Self, RowProblem> {
         Self::read(owner, &mut Row::new(row))
     }
 
-    pub(super) fn read(owner: &SecretOwner, row: &mut Row) -> Result<Self, RowProblem> {
+    pub(super) fn read(owner: &SubscriptionKey, row: &mut Row) -> Result<Self, RowProblem> {
         let Some(rows) = row.objects(NAME)? else { return Ok(Self::default()) };
         let mut secrets = Self::default();
         for mut row in rows {
@@ -129,7 +119,7 @@ impl WebhookSecrets {
 }
 
 impl SealedSecret {
-    fn read(owner: &SecretOwner, row: &mut Row) -> Result<Self, RowProblem> {
+    fn read(owner: &SubscriptionKey, row: &mut Row) -> Result<Self, RowProblem> {
         Ok(Self {
             owner: owner.clone(),
             ciphertext: octets(row, "ciphertext", "webhookSecrets.ciphertext")?,
@@ -171,12 +161,14 @@ fn octets(row: &mut Row, name: &str, path: &'static str) -> Result<Vec<u8>, RowP
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::SubscriptionId;
+    use crate::scope::Scope;
     use serde_json::json;
 
     const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
-    fn owner() -> SecretOwner {
-        SecretOwner {
+    fn owner() -> SubscriptionKey {
+        SubscriptionKey {
             scope: Scope::try_from("PROPERTY#p1".to_owned()).expect("a scope"),
             subscription_id: SubscriptionId::parse("s1").expect("an ID"),
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use domain::delivery::Trouble;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
-use domain::subscription::{SecretOwner, Subscription, Subscriptions};
+use domain::subscription::{Subscription, SubscriptionKey, Subscriptions};
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -92,7 +92,7 @@ impl SubscriptionRows {
     /// Puts an attribute in the place of what it was, where it is that still.
     pub(super) fn exchange(
         &mut self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         name: &str,
         before: Option<&Value>,
         after: Option<Value>,

@@ -4,7 +4,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use domain::delivery::{OurFault, Unsigned};
 use domain::notification::Signature;
-use domain::subscription::{Format, SealedSecret, SecretOwner, WebhookSecrets};
+use domain::subscription::{Format, SealedSecret, SubscriptionKey, WebhookSecrets};
 use domain::time::Timestamp;
 use domain::webhook_secrets::{Found, Ports};
 
@@ -20,13 +20,13 @@ fn ed25519() -> Ed25519KeyPair {
 }
 
 /// What a data key holds here: whose secret it opens.
-fn seal(owner: &SecretOwner) -> Vec<u8> {
+fn seal(owner: &SubscriptionKey) -> Vec<u8> {
     format!("{}/{}", owner.scope.key(), owner.subscription_id).into_bytes()
 }
 
 /// A secret as somebody would write it down who knows how the world seals.
 #[must_use]
-pub fn sealed(owner: &SecretOwner, secret: &[u8], now: Timestamp) -> SealedSecret {
+pub fn sealed(owner: &SubscriptionKey, secret: &[u8], now: Timestamp) -> SealedSecret {
     SealedSecret {
         owner: owner.clone(),
         ciphertext: secret.to_vec(),
@@ -86,7 +86,7 @@ impl Ports for World {
         self.seen_now()
     }
 
-    async fn find(&self, owner: &SecretOwner) -> Result<Found, OurFault> {
+    async fn find(&self, owner: &SubscriptionKey) -> Result<Found, OurFault> {
         let find = |state: &mut State| {
             let row = state.subscriptions.row(&owner.scope, owner.subscription_id.as_str());
             let Some(row) = row.cloned() else { return Found::Nothing };
@@ -101,7 +101,7 @@ impl Ports for World {
 
     async fn make(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         now: Timestamp,
     ) -> Result<(Vec<u8>, SealedSecret), OurFault> {
         let make = |state: &mut State| {
@@ -114,7 +114,7 @@ impl Ports for World {
 
     async fn write(
         &self,
-        owner: &SecretOwner,
+        owner: &SubscriptionKey,
         before: &WebhookSecrets,
         after: &WebhookSecrets,
     ) -> Result<bool, OurFault> {

@@ -8,7 +8,7 @@ use domain::apply::{Step, StoredRow, twins};
 use domain::defined::Defined;
 use domain::event_type::EventTypeNames;
 use domain::scope::Scope;
-use domain::subscription::{Definition, SecretOwner, Subscription, changes};
+use domain::subscription::{Definition, Subscription, SubscriptionKey, changes};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
@@ -105,7 +105,7 @@ async fn warn_of_neighbours(
     let mut scopes: Vec<&Scope> = definitions.iter().map(|each| &each.key.scope).collect();
     scopes.sort();
     scopes.dedup();
-    let mut neighbours: Vec<(SecretOwner, Subscription)> = Vec::new();
+    let mut neighbours: Vec<(SubscriptionKey, Subscription)> = Vec::new();
     for scope in scopes.into_iter().filter(|_| definitions.len() <= SCOPES_MAX) {
         let mut next = None;
         loop {
@@ -129,13 +129,13 @@ async fn warn_of_neighbours(
 
 /// Tells of subscriptions that send the same to the same endpoint.
 pub(crate) fn warn_of_twins<'a>(
-    subscriptions: impl Iterator<Item = (&'a SecretOwner, &'a Subscription)>,
+    subscriptions: impl Iterator<Item = (&'a SubscriptionKey, &'a Subscription)>,
     console: &Console,
 ) {
     let endpoints = subscriptions
         .map(|(key, subscription)| (key, subscription.category, subscription.endpoint.as_str()));
     for group in twins(endpoints) {
-        let names: Vec<String> = group.into_iter().map(SecretOwner::name).collect();
+        let names: Vec<String> = group.into_iter().map(SubscriptionKey::name).collect();
         console.note(&format!(
             "The same events go to the same endpoint more than once: {}",
             names.join(", ")

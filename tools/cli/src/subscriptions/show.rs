@@ -7,7 +7,7 @@ use domain::apply::StoredRow;
 use domain::defined::RowKey;
 use domain::event_type::{EventTypeNames, Source};
 use domain::id::CaptureApplicationId;
-use domain::subscription::{Change, SecretOwner, Subscription};
+use domain::subscription::{Change, Subscription, SubscriptionKey};
 use domain::time::Timestamp;
 use serde_json::{Map, Value, json};
 
@@ -25,7 +25,7 @@ pub(crate) trait Shown: RowKey {
     fn object(&self) -> Value;
 }
 
-impl Shown for SecretOwner {
+impl Shown for SubscriptionKey {
     const NOUN: &str = "subscription";
 
     /// `mine of PROPERTY#demo-property`

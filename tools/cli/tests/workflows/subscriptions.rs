@@ -10,7 +10,7 @@ use adapters::signing::SigningKeys;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::id::{PropertyId, SubscriptionId};
 use domain::scope::Scope;
-use domain::subscription::{Change, SecretOwner};
+use domain::subscription::{Change, SubscriptionKey};
 use local::aws::{Fault, Service};
 use local::samples;
 use serde_json::{Value, json};
@@ -220,7 +220,7 @@ async fn two_editors_cannot_undo_each_other() {
     let stack = Stack::start().await;
     stack.subscribe("mine", "https://t.example.com/h", 1).await;
     let rows = Rows::new(&operator(&stack), "subscriptions".to_owned());
-    let key = |id: &str| SecretOwner {
+    let key = |id: &str| SubscriptionKey {
         scope: Scope::Property(PropertyId::parse("demo-property").expect("valid")),
         subscription_id: SubscriptionId::parse(id).expect("valid"),
     };
