@@ -8,6 +8,7 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -152,6 +153,20 @@ assert "http://127.0.0.1:4566/000000000000/events" in queues, queues
     run(block("setup") + f"python - <<'PYTHON'{script}PYTHON\n")
 
 
+def subscriptions():
+    """The blocks that keep subscriptions in files, which the reader keeps and we do not."""
+    folder = ROOT / "subscriptions"
+    assert not folder.exists(), "there are subscriptions in the checkout"
+    try:
+        put = run(block("subscriptions"))
+        assert "nothing was looked up" in put and "create filed of" in put, put
+        assert "the endpoint said: http_200" in put, put
+        applied = run(block("apply"))
+        assert "which was written otherwise before" in applied, applied
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
 def dead_letters():
     """A delivery is given up, listed, mended and redriven; nothing lies on a dead-letter queue."""
     run(block("setup") + block("brittle"))
@@ -217,6 +232,7 @@ def main():
         receive([str(CACHE / "venv/bin/python")], block("python"), "receiver.py", "post")
         receive(["node"], block("node"), "receiver.mjs", "post-again")
         assert '"action":"allow"' in run(block("login"))
+        subscriptions()
         run(block("setup") + block("akamai-source"))
         assert "your-capture-application-id" in run(block("akamai-source-file"))
         assert run(block("akamai")) == "202\n"

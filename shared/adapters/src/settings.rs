@@ -94,7 +94,7 @@ pub fn schedule(strings: &impl Strings) -> Result<Schedule, SettingsError> {
     }
 }
 
-/// `ENDPOINT_VERIFICATION`: `WhereAsked` (the default) or `UnlessOptedOut`.
+/// `ENDPOINT_VERIFICATION`: `UnlessOptedOut` (the default) or `WhereAsked`.
 pub fn endpoint_verification(
     strings: &impl Strings,
 ) -> Result<EndpointVerification, SettingsError> {

@@ -134,7 +134,7 @@ impl Stack {
     /// New environments of all functions, with these keys in KMS.
     pub(crate) fn functions_with(&self, kms_keys: &str) -> Functions {
         let aws = self.local.aws();
-        let mut settings = Settings::new(aws.account().clone());
+        let mut settings = Settings::at_their_word(aws.account().clone());
         for (name, value) in [("SigningKmsKeyArn", kms_keys), ("WebhookSecrets", "enabled")] {
             settings.parameters.insert(name.to_owned(), value.to_owned());
         }

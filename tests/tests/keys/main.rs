@@ -100,7 +100,7 @@ impl World {
 }
 
 fn stack(endpoint: &Endpoint, kms_keys: &str) -> Stack {
-    let mut settings = Settings::new(endpoint.account().clone());
+    let mut settings = Settings::at_their_word(endpoint.account().clone());
     settings.parameters.insert("SigningKmsKeyArn".to_owned(), kms_keys.to_owned());
     Stack::parse(local::TEMPLATE, &settings).expect("a template")
 }

@@ -51,7 +51,7 @@ async fn a52_no_setting_makes_a_function_print_what_may_not_leak() {
     let address = ([127, 0, 0, 1], 0).into();
     let clock = local::clock::Clock::new(TimeScale::REAL);
     let aws = Endpoint::start(address, None, &clock).await.expect("an endpoint");
-    let settings = Settings::new(aws.account().clone());
+    let settings = Settings::at_their_word(aws.account().clone());
     let mut stack = Stack::parse(local::TEMPLATE, &settings).expect("the template");
     let keys = SigningKeys::generate();
     for secret in &mut stack.secrets {

@@ -30,7 +30,7 @@ async fn a22_a93_no_variable_leads_to_a_proxy_or_adds_an_authority() {
     let address = ([127, 0, 0, 1], 0).into();
     let clock = local::clock::Clock::new(TimeScale::REAL);
     let aws = Endpoint::start(address, None, &clock).await.expect("an endpoint");
-    let settings = Settings::new(aws.account().clone());
+    let settings = Settings::at_their_word(aws.account().clone());
     let mut stack = Stack::parse(local::TEMPLATE, &settings).expect("the template");
     for secret in &mut stack.secrets {
         secret.initial_value = Some(SigningKeys::generate());

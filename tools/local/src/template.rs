@@ -79,6 +79,15 @@ impl Settings {
             references: BTreeMap::new(),
         }
     }
+
+    /// As [`Self::new`], and rows are taken at their word that say nothing of verification: whoever
+    /// tries something out has written them, and their endpoints are a few lines of a script.
+    #[must_use]
+    pub fn at_their_word(account: Account) -> Self {
+        let mut settings = Self::new(account);
+        settings.parameters.insert("EndpointVerification".to_owned(), "WhereAsked".to_owned());
+        settings
+    }
 }
 
 /// Why a template could not be read.
