@@ -27,8 +27,6 @@ use domain::key_rotation::SigningAlgorithm;
 use domain::notification::{Signature, TYP};
 use serde::{Deserialize, Serialize};
 
-use crate::clock;
-
 use decryption::DecryptionKeys;
 use jwk::{Pair, PrivateKey, PublicKey, Status};
 use kms::HeldKey;
@@ -101,9 +99,7 @@ impl SigningKeys {
         let mut set: serde_json::Value =
             serde_json::from_str(secret).map_err(|_| InvalidKeys::Shape)?;
         let decryption = DecryptionKeys::take(&mut set)?;
-        let mut set: PrivateSet = serde_json::from_value(set).map_err(|_| InvalidKeys::Shape)?;
-        let now = clock::now();
-        set.keys.retain(|key| !key.is_over(now));
+        let set: PrivateSet = serde_json::from_value(set).map_err(|_| InvalidKeys::Shape)?;
         let (mut current, mut ed25519_previous) = (Vec::<SigningKey>::new(), Vec::new());
         for key in &set.keys {
             let pair = key.pair()?;

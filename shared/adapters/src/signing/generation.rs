@@ -68,6 +68,5 @@ fn current(material: Material, d: &[u8], factors: Option<Factors>) -> PrivateKey
         d: URL_SAFE_NO_PAD.encode(d),
         factors,
         status: Status::Current,
-        retired_at_ms: None,
     }
 }

@@ -8,8 +8,7 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::key_rotation::{self, SigningAlgorithm};
-use domain::limits::{KEY_OVERLAP_MS, RSA_BITS_MIN};
-use domain::time::Timestamp;
+use domain::limits::RSA_BITS_MIN;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -25,19 +24,6 @@ pub(super) struct PrivateKey {
     #[serde(flatten, skip_serializing_if = "Option::is_none")]
     pub(super) factors: Option<Factors>,
     pub(super) status: Status,
-    /// Since when it is `previous`, in epoch milliseconds, where that was noted.
-    #[serde(default, rename = "retiredAt", skip_serializing_if = "Option::is_none")]
-    pub(super) retired_at_ms: Option<u64>,
-}
-
-impl PrivateKey {
-    /// Whether its time beside its successor is over: it is published no more and signs nothing, and
-    /// need not wait for the next rotation for that.
-    pub(super) fn is_over(&self, now: Timestamp) -> bool {
-        let retired_at = self.retired_at_ms.map(Timestamp::from_ms);
-        let is_over = |at: Timestamp| at.plus_ms(KEY_OVERLAP_MS) <= now;
-        self.status == Status::Previous && retired_at.is_some_and(is_over)
-    }
 }
 
 /// What an RSA private key has besides `d`. No `Debug`.

@@ -68,19 +68,6 @@ fn a_webhook_has_the_signatures_of_the_current_and_the_previous_ed25519_key() {
 }
 
 #[test]
-fn a87_a_retired_key_signs_and_is_published_for_a_day_and_then_no_more() {
-    let retired = |ago_ms: u64| {
-        let mut previous = rfc_8037("previous");
-        previous["retiredAt"] = clock::now().minus_ms(ago_ms).as_ms().into();
-        let keys = with(&[previous, rfc_8037("current")]).map_err(|_| ()).expect("valid keys");
-        (keys.sign_webhook("x").len(), keys.published().contains("\"previous\""))
-    };
-    let hour_ms = 60 * 60 * 1_000;
-    assert_eq!(retired(23 * hour_ms), (2, true));
-    assert_eq!(retired(25 * hour_ms), (1, false));
-}
-
-#[test]
 fn nothing_private_is_published() {
     let secret = SigningKeys::generate();
     let parsed: Value = serde_json::from_str(&secret).expect("JSON");
