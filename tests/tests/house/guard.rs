@@ -91,8 +91,12 @@ fn a22_a93_the_way_to_targets_reads_nothing_of_its_surroundings() {
         for word in ["std::env", "env::var", "Environment", "Strings", "settings::", "std::fs"] {
             assert!(!is_the_way || !code.contains(word), "{file} holds {word}");
         }
+        let is_the_operators = file.ends_with("adapters/src/api.rs");
         for word in ["proxy", "SSL_CERT", "SSLKEYLOG", "platform_verifier", "native_certs"] {
-            assert!(!code.to_lowercase().contains(&word.to_lowercase()), "{file} holds {word}");
+            assert!(
+                is_the_operators || !code.to_lowercase().contains(&word.to_lowercase()),
+                "{file} holds {word}"
+            );
         }
         files += usize::from(is_the_way);
     }

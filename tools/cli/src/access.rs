@@ -18,6 +18,8 @@ use domain::notification::Issuer;
 use domain::retry::Schedule;
 use domain::subscription::EndpointVerification;
 
+use url::{Host, Url};
+
 use crate::failure::Failure;
 use crate::trials::Trials;
 
@@ -163,9 +165,15 @@ impl Access {
         }
     }
 
+    /// Whether the stack is one of `cargo local`: by its switch, or by an endpoint on loopback.
     fn is_on_this_machine(&self) -> bool {
-        let url = self.endpoint_url.as_deref();
-        self.local || url.is_some_and(|url| url.starts_with("http://"))
+        self.local || self.given_endpoint_url().is_some_and(|url| is_loopback(&url))
+    }
+
+    /// Another AWS endpoint, from the command line or the environment.
+    fn given_endpoint_url(&self) -> Option<String> {
+        let given = self.endpoint_url.clone();
+        given.or_else(|| settings::optional(&Environment, "AWS_ENDPOINT_URL"))
     }
 
     /// Whether the stack of `cargo local` is meant.
@@ -187,19 +195,35 @@ impl Access {
 
     /// Region, credentials and endpoint.
     pub(crate) async fn config(&self) -> Result<aws::SdkConfig, Failure> {
-        let endpoint_url = match &self.endpoint_url {
-            None if self.local => Some(LOCAL),
-            url => url.as_deref(),
+        let endpoint_url = match self.given_endpoint_url() {
+            _ if self.local && self.endpoint_url.is_none() => Some(LOCAL.to_owned()),
+            given => given,
         };
-        if let Some(url) = endpoint_url.filter(|_| self.is_on_this_machine()) {
+        if let Some(url) = endpoint_url.as_deref().filter(|url| is_plain(url)) {
             return Ok(aws::config(&made_up(url, self.region.as_deref()), CallLimits::OPERATOR)?);
         }
         let whereabouts = Whereabouts {
             region: self.region.clone(),
             profile: self.profile.clone(),
-            endpoint_url: endpoint_url.map(str::to_owned),
+            endpoint_url,
         };
         Ok(aws::operator_config(whereabouts, &Environment).await?)
+    }
+}
+
+/// Whether a URL is plain http, which no credentials go to.
+fn is_plain(url: &str) -> bool {
+    Url::parse(url).is_ok_and(|url| url.scheme() == "http")
+}
+
+/// Whether a URL is plain http on an address of this machine.
+fn is_loopback(url: &str) -> bool {
+    let host = Url::parse(url).ok().filter(|url| url.scheme() == "http");
+    match host.as_ref().and_then(Url::host) {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
     }
 }
 

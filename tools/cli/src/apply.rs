@@ -1,10 +1,13 @@
 //! `workflows apply`: the table made equal to a folder of definitions, of what it owns.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
-use adapters::rows::{RowPage, Rows};
+use adapters::rows::{RowPage, Rows, Seen};
 use clap::Args;
-use domain::apply::{Step, plan};
+use domain::apply::{Step, StoredRow, plan};
+use domain::event_type::EventTypeNames;
+use domain::subscription::{Definition, Subscription, SubscriptionKey};
 
 use crate::access::Access;
 use crate::console::{Console, count};
@@ -81,7 +84,9 @@ pub(crate) async fn run(
         console.note(&format!("{others} let be: of other owners, or written by hand"));
     }
     warn_in_vain(&definitions, &stored.sources, &names, console);
-    warn_of_twins(definitions.iter().map(|each| (&each.key, &each.subscription)), console);
+    let defined = definitions.iter().map(|each| (&each.key, &each.subscription));
+    let others = others(&definitions, &stored.rows, &arguments.owner, &names);
+    warn_of_twins(others.iter().map(|(key, other)| (*key, other)).chain(defined), console);
     if work.steps.is_empty() {
         return Ok(Finished::Done);
     }
@@ -91,6 +96,23 @@ pub(crate) async fn run(
         some => format!("Apply, and delete {}?", count(some as u64, "row", "rows")),
     };
     carry_out(work, &arguments.writing, Some(question), (&rows, trials.as_ref()), console).await
+}
+
+/// The rows that stay beside those that are defined.
+fn others<'a>(
+    definitions: &[Definition],
+    rows: &'a [StoredRow<Seen>],
+    owner: &str,
+    names: &EventTypeNames,
+) -> Vec<(&'a SubscriptionKey, Subscription)> {
+    let defined: HashSet<&SubscriptionKey> = definitions.iter().map(|each| &each.key).collect();
+    let stays =
+        |row: &&StoredRow<Seen>| !defined.contains(&row.key) && row.managed_by() != Some(owner);
+    let read = |row: &'a StoredRow<Seen>| {
+        let read = Subscription::read(&row.key.scope, row.attributes.clone(), names);
+        Some((&row.key, read.ok()?))
+    };
+    rows.iter().filter(stays).filter_map(read).collect()
 }
 
 /// The whole table.

@@ -59,6 +59,14 @@ impl Console {
         }
     }
 
+    /// A line of what is to be asked about: people see it on either output.
+    pub(crate) fn plan(&self, line: &str) -> io::Result<()> {
+        match self.format {
+            Format::Table => writeln!(anstream::stdout(), "{line}"),
+            Format::Json => writeln!(anstream::stderr(), "{line}"),
+        }
+    }
+
     /// An object that only programs get.
     pub(crate) fn object(&self, object: impl FnOnce() -> Value) -> io::Result<()> {
         match self.format {

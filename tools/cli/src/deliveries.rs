@@ -162,7 +162,7 @@ async fn show(
 }
 
 /// What it means that the ledger has no item.
-const NOT_THERE: &str = "is not in the ledger: it was delivered, or its dead letter has expired";
+const NOT_THERE: &str = "is not in this stack's ledger: it was delivered, or not attempted yet, or its dead letter has expired";
 
 /// A line of the table. The widths are those of usual values; longer ones push the rest aside.
 fn row(

@@ -38,7 +38,9 @@ pub(crate) enum Failure {
     #[error("{0}; or give --region, --profile or --local")]
     Settings(#[from] SettingsError),
     /// A table or a queue.
-    #[error("{0}; the line above says why")]
+    #[error(
+        "{0}; the line above says why. Is it the right stack? See --local, --region, --profile, --name-prefix"
+    )]
     Aws(#[from] OurFault),
     /// A queue is not there.
     #[error("{0}; the line above says why")]

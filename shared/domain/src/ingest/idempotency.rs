@@ -117,7 +117,11 @@ impl BodyHash {
             GivenBy::Producer => Some(event.occurred_at),
             GivenBy::Us => None,
         };
-        let (property_id, client_id) = (event.property_id.as_ref(), event.client_id.as_ref());
+        // Akamai says neither: they are of our row of its source, which may change meanwhile.
+        let (property_id, client_id) = match event.source {
+            Source::NextIdentity => (event.property_id.as_ref(), event.client_id.as_ref()),
+            Source::AkamaiIdentityCloud => (None, None),
+        };
         let said =
             Said(event.kind, event.source, occurred_at, property_id, client_id, event.sub.as_ref());
         let mut text = serde_json::to_string(&said).expect("strings and numbers are plain JSON");

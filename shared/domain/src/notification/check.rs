@@ -300,7 +300,13 @@ fn check_signature(text: &str, header: &Map<String, Value>, keys: &KeySet, check
     let Some(key) = keys.find(kid, algorithm) else { return };
     // Of another type it is a flaw already; whether it is signed is to be known all the same.
     let typ = typ(header).unwrap_or_default();
-    let Ok(token) = Unverified::parse(text, &[&typ]) else { return };
+    // What cannot be taken apart as a receiver's library would is not verified.
+    let Ok(token) = Unverified::parse(text, &[&typ]) else {
+        if checked.flaws.is_empty() {
+            checked.flaws.push(Flaw::Signature);
+        }
+        return;
+    };
     if token.verify(key).is_some() {
         let name = kid.map_or_else(|| "the only key".to_owned(), |_| shown(header, "kid"));
         checked.signed_by = Some(format!("{name}, {algorithm}"));

@@ -32,7 +32,9 @@ pub fn changes<D: Defined>(
 ) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut change = |attribute: &str, after: Option<Value>| {
-        let before = row.get(attribute).filter(|value| !value.is_null()).cloned();
+        // `NULL` counts as nothing, and is taken out all the same: for some it makes a row unreadable.
+        let before =
+            row.get(attribute).filter(|value| !value.is_null() || after.is_none()).cloned();
         if !is_same(attribute, before.as_ref(), after.as_ref()) {
             changes.push(Change { attribute: attribute.to_owned(), before, after });
         }
@@ -163,6 +165,7 @@ mod tests {
         };
         let wanted = [
             change("description", None, Some("new".into())),
+            change("fields", Some(Value::Null), None),
             change("retry", retry, None),
             change("managedBy", None, Some("git".into())),
         ];

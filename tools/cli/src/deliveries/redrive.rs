@@ -81,6 +81,11 @@ pub(super) async fn run(
     if arguments.dry_run {
         return Ok(Finished::Done);
     }
+    if filter.subscription_id.is_some() && plan.scopes() > 1 {
+        return Err(Failure::Usage(
+            "subscriptions of this ID are in more than one scope: say --property or --client",
+        ));
+    }
     if !arguments.yes {
         console.confirm(&format!("Redrive {}?", count(plan.matched, "delivery", "deliveries")))?;
     }

@@ -97,7 +97,10 @@ fn line(listener: &Listener) -> String {
     if let Some(mismatch) = mismatch {
         let ours = disablement.as_ref().map_or_else(String::new, |ours| {
             let at = ours.at.map_or_else(String::new, |at| format!(" at {}", moment(at)));
-            format!(", by us{at}: {}", plain(&ours.reason))
+            match ours.reason.as_str() {
+                "operator" => format!(", by an operator{at}"),
+                reason => format!(", by us{at}: {}", plain(reason)),
+            }
         });
         known.push(format!("{}{ours}", plain(&mismatch.to_string())));
     }

@@ -18,8 +18,12 @@ pub(crate) enum Answer {
     /// It is so now, and its endpoint has not shown that it wants notifications: it gets none until it
     /// has.
     WrittenUnverified,
+    /// It is so now, and something else in the row keeps it from being read.
+    WrittenUnreadable,
     /// It is no more.
     Deleted,
+    /// It is to be deleted once everything else is written, which it is not.
+    NotYet,
     /// It was so already.
     Unchanged,
     /// Somebody else changed it after it was read.
@@ -64,7 +68,9 @@ impl Answer {
             Self::Planned => "planned",
             Self::Written => "written",
             Self::WrittenUnverified => "written_unverified",
+            Self::WrittenUnreadable => "written_unreadable",
             Self::Deleted => "deleted",
+            Self::NotYet => "not_yet",
             Self::Unchanged => "unchanged",
             Self::ChangedMeanwhile => "changed_meanwhile",
             Self::NotThere => "not_there",
@@ -76,9 +82,12 @@ impl Answer {
     pub(crate) const fn is_good(self) -> bool {
         match self {
             Self::Planned | Self::Written | Self::Deleted | Self::Unchanged => true,
-            Self::WrittenUnverified | Self::ChangedMeanwhile | Self::NotThere | Self::Failed => {
-                false
-            }
+            Self::WrittenUnverified
+            | Self::WrittenUnreadable
+            | Self::NotYet
+            | Self::ChangedMeanwhile
+            | Self::NotThere
+            | Self::Failed => false,
         }
     }
 
@@ -89,6 +98,10 @@ impl Answer {
             Self::WrittenUnverified => {
                 bad("written, and gets nothing before its endpoint has echoed a challenge")
             }
+            Self::WrittenUnreadable => {
+                bad("written, and the row cannot be read all the same: it is skipped")
+            }
+            Self::NotYet => bad("is not deleted, because not everything else was written"),
             Self::Planned => self.as_str().to_owned(),
             Self::Unchanged => "is so already".to_owned(),
             Self::ChangedMeanwhile => {

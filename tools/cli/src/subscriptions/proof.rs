@@ -39,8 +39,12 @@ impl Provable for Definition {
         let Some(trials) = trials else { return (changes, Answer::Written) };
         let key = &self.key;
         let row = after(key, before, &changes);
-        let Ok(subscription) = Subscription::read(&key.scope, row, &trials.settings.names) else {
-            return (changes, Answer::Written);
+        let subscription = match Subscription::read(&key.scope, row, &trials.settings.names) {
+            Ok(subscription) => subscription,
+            Err(problem) => {
+                console.note(&format!("{}: the row cannot be read: {problem}", key.name()));
+                return (changes, Answer::WrittenUnreadable);
+            }
         };
         let deployment = trials.settings.endpoint_verification;
         if subscription.verification(deployment) != Verification::Pending {

@@ -106,7 +106,8 @@ async fn warn_of_neighbours(
     scopes.sort();
     scopes.dedup();
     let mut neighbours: Vec<(SubscriptionKey, Subscription)> = Vec::new();
-    for scope in scopes.into_iter().filter(|_| definitions.len() <= SCOPES_MAX) {
+    let are_few = scopes.len() <= SCOPES_MAX;
+    for scope in scopes.into_iter().filter(|_| are_few) {
         let mut next = None;
         loop {
             let page = rows.page(Some(scope), next).await?;

@@ -161,11 +161,15 @@ pub(super) fn object<S>(row: &StoredRow<S>, names: &EventTypeNames) -> Value {
     object
 }
 
-/// A URL up to its query, with nothing in it that a terminal would obey.
+/// A URL up to its query and without a user name or password, with nothing in it that a terminal
+/// would obey.
 pub(crate) fn without_query(url: &str) -> String {
-    match url.split_once('?') {
-        None => plain(url),
-        Some((start, _)) => format!("{}?…", plain(start)),
+    let (start, end) = url.split_once(['?', '#']).map_or((url, ""), |(start, _)| (start, "?…"));
+    let (scheme, rest) = start.split_once("//").unwrap_or(("", start));
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    match authority.rsplit_once('@') {
+        None => format!("{}{end}", plain(start)),
+        Some((_, host)) => format!("{}//…@{}{}{end}", plain(scheme), plain(host), plain(path)),
     }
 }
 
@@ -218,6 +222,19 @@ pub(super) fn change_object(change: &Change) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a18_a26_of_a_url_no_query_and_no_password_is_shown() {
+        for (url, shown) in [
+            ("https://h.example/a?t=s3cret", "https://h.example/a?…"),
+            ("https://u:p@h.example/a?t=s3cret", "https://…@h.example/a?…"),
+            ("https://u:p@h.example", "https://…@h.example"),
+            ("https://h.example/@a", "https://h.example/@a"),
+            ("u:p@h", "//…@h"),
+        ] {
+            assert_eq!(without_query(url), shown);
+        }
+    }
 
     #[test]
     fn a26_no_query_is_shown_in_a_difference() {

@@ -1,5 +1,7 @@
 //! A plan shown, asked about and carried out: many rows at once, each on its own condition.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use adapters::rows::{Rows, Seen};
 use domain::apply::Step;
 use domain::defined::Defined;
@@ -39,13 +41,13 @@ where
     D: Defined<Key: Shown>,
 {
     for step in work.steps.iter().take(SHOWN_MAX) {
-        console.line(&headline(step))?;
+        console.plan(&headline(step))?;
         for change in changes_of(step) {
-            console.line(&show::change_line(change))?;
+            console.plan(&show::change_line(change))?;
         }
     }
     if work.steps.len() > SHOWN_MAX {
-        console.line(&format!("… and {} more", work.steps.len() - SHOWN_MAX))?;
+        console.plan(&format!("… and {} more", work.steps.len() - SHOWN_MAX))?;
     }
     let number = |action| work.steps.iter().filter(|step| Action::of(step) == action).count();
     let summary = format!(
@@ -55,7 +57,7 @@ where
         number(Action::Delete),
         work.unchanged
     );
-    console.line(&summary)?;
+    console.plan(&summary)?;
     Ok(())
 }
 
@@ -96,14 +98,32 @@ pub(crate) async fn carry_out(
     if let Some(question) = question.filter(|_| !writing.yes) {
         console.confirm(&question)?;
     }
-    let total = work.steps.len();
-    let owner = work.owner;
-    let answers = stream::iter(&work.steps)
+    let (owner, total) = (work.owner, work.steps.len());
+    let is_deletion = |step: &&Step<'_, Seen, _>| matches!(step, Step::Delete { .. });
+    let (deletions, writes): (Vec<_>, Vec<_>) = work.steps.iter().partition(is_deletion);
+    // Deletions begin once everything is written: what is renamed has one of its names at any time.
+    let all_written = AtomicBool::new(true);
+    let is_all_written = &all_written;
+    let answers = stream::iter(writes)
         .map(|step| async move { (step, answer(step, owner, rows, trials, console).await) })
-        .buffer_unordered(AT_ONCE);
+        .buffer_unordered(AT_ONCE)
+        .chain(
+            stream::iter(deletions)
+                .map(|step| async move {
+                    if is_all_written.load(Ordering::Relaxed) {
+                        (step, answer(step, owner, rows, trials, console).await)
+                    } else {
+                        (step, Ok(Answer::NotYet))
+                    }
+                })
+                .buffer_unordered(AT_ONCE),
+        );
     let mut answers = std::pin::pin!(answers);
     let (mut done, mut left, mut failures, mut in_a_row) = (0, 0, 0, 0);
     while let Some((step, answer)) = answers.next().await {
+        if !is_deletion(&step) && !matches!(answer, Ok(Answer::Written)) {
+            all_written.store(false, Ordering::Relaxed);
+        }
         // The log line says why.
         let answer = answer.unwrap_or(Answer::Failed);
         match answer {

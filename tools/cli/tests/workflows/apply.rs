@@ -64,6 +64,38 @@ async fn the_table_becomes_what_the_folder_says_and_no_more() {
     stack.stop().await;
 }
 
+/// A subscription that is renamed is there under one of its names at any time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn nothing_is_deleted_before_everything_else_is_written() {
+    let (stack, folder) = (Stack::start().await, Folder::new("renamed"));
+    folder.file("old.yaml", &definition("old", "a"));
+    assert_eq!(apply(&stack, &folder, &["--yes", "--offline"]).await.code, 0);
+    std::fs::remove_file(format!("{}/old.yaml", folder.path())).expect("it was there");
+    // Its endpoint has to echo, and nobody is there.
+    folder.file("new.yaml", &definition("new", "a").replace("t.example.com", "t.invalid"));
+    let said = apply(&stack, &folder, &["--yes", "--output", "json"]).await;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert_eq!(steps(&said), ["create new written_unverified", "delete old not_yet"]);
+    assert!(stack.row("old").await.is_some());
+    assert!(said.stderr.contains("delete old of"), "the plan is seen: {}", said.stderr);
+    stack.stop().await;
+}
+
+/// What a row has that keeps it from being read is taken out, or told.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_row_that_cannot_be_read_is_not_called_as_defined() {
+    let (stack, folder) = (Stack::start().await, Folder::new("unread"));
+    folder.file("a.yaml", &definition("a", "a"));
+    assert_eq!(apply(&stack, &folder, &["--yes", "--offline"]).await.code, 0);
+    let mut row = stack.row("a").await.expect("there");
+    row.insert("fields".to_owned(), AttributeValue::Null(true));
+    stack.put("subscriptions", row).await;
+    let said = apply(&stack, &folder, &["--yes", "--offline", "--output", "json"]).await;
+    assert_eq!(steps(&said), ["change a written"]);
+    assert!(!stack.row("a").await.expect("there").contains_key("fields"));
+    stack.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_empty_folder_deletes_nothing_by_accident() {
     let (stack, folder) = (Stack::start().await, Folder::new("empty"));

@@ -90,7 +90,11 @@ async fn a_delivery_that_was_given_up_is_redriven_as_the_same_delivery() {
     assert_eq!(answers(&said.objects()), [&json!("not_in_ledger")]);
     let said = stack.workflows(&["deliveries", "show", &id]).await;
     assert_eq!(said.code, 3);
-    assert!(said.stdout.contains("is not in the ledger: it was delivered"), "{}", said.stdout);
+    assert!(
+        said.stdout.contains("is not in this stack's ledger: it was delivered"),
+        "{}",
+        said.stdout
+    );
     stack.stop().await;
 }
 
@@ -248,5 +252,24 @@ async fn a_ledger_that_is_down_is_a_failure_and_nothing_is_changed() {
     assert!(said.stderr.contains("nothing succeeds any more"), "{}", said.stderr);
     stack.local.aws().faults().clear_all();
     assert_eq!(text(&dead_letter(&stack, "e1").await, "state"), "dead");
+    stack.stop().await;
+}
+
+/// One tenant's operator names a subscription whose ID another tenant uses too.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a81_a_redrive_never_reaches_into_another_scope_by_a_subscription_s_id() {
+    let receiver = Receiver::start().await;
+    let stack = stack_with_dead_letters(&["e1", "e2"], &receiver).await;
+    let mut theirs = dead_letter(&stack, "e2").await;
+    theirs.insert("scope".to_owned(), AttributeValue::S("CLIENT#theirs".to_owned()));
+    stack.put("deliveries", theirs).await;
+    let redrive = ["deliveries", "redrive", "--subscription", "flaky", "--yes"];
+    let said = stack.workflows(&redrive).await;
+    assert_eq!(said.code, 2, "{}", said.stdout);
+    assert!(said.stderr.contains("more than one scope"), "{}", said.stderr);
+    let said = stack.workflows(&[&redrive[..], &["--property", "demo-property"]].concat()).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert_eq!(text(&dead_letter(&stack, "e1").await, "state"), "pending");
+    assert_eq!(text(&dead_letter(&stack, "e2").await, "state"), "dead");
     stack.stop().await;
 }

@@ -98,6 +98,18 @@ fn headers_are_told_one_by_one() {
     assert_eq!(said, ["header kid: it is missing, so any key could be meant"]);
 }
 
+/// A header that no receiver's library would take is not passed over: nothing unproven verifies.
+#[test]
+fn what_is_not_verified_never_counts_as_verified() {
+    let mut deep = header();
+    deep["x"] = json!([[[[[1]]]]]);
+    let token = signed(&deep, &payload());
+    let (input, _) = token.rsplit_once('.').expect("three parts");
+    for token in [format!("{input}.AAAA"), token] {
+        assert!(!flaws(&token).is_empty(), "{token}");
+    }
+}
+
 #[test]
 fn members_are_told_all_at_once_and_no_value_of_theirs_but_the_issuer() {
     let mut other = payload();

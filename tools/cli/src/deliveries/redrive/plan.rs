@@ -80,6 +80,11 @@ impl Plan {
         Ok(())
     }
 
+    /// Of how many scopes they are. An ID is a subscription's within its scope alone.
+    pub(super) fn scopes(&self) -> usize {
+        self.groups.keys().map(|(scope, ..)| scope).collect::<BTreeSet<_>>().len()
+    }
+
     fn audience(&self, scope: &Scope, subscription: &SubscriptionId) -> Audience {
         let key = (scope.clone(), subscription.clone());
         self.audiences.get(&key).copied().unwrap_or(Audience::Listening)
