@@ -160,7 +160,7 @@ def subscriptions():
     try:
         put = run(block("subscriptions"))
         assert "nothing was looked up" in put and "create filed of" in put, put
-        assert "the endpoint said: http_200" in put, put
+        assert "the endpoint said: http_202" in put, put
         applied = run(block("apply"))
         assert "which was written otherwise before" in applied, applied
     finally:
