@@ -175,6 +175,13 @@ impl SigningKeys {
         self.held.iter().find(|key| key.public.algorithm().algorithm() == algorithm)
     }
 
+    /// Whether there is a current key for this algorithm, here or outside.
+    #[must_use]
+    pub fn has(&self, algorithm: Algorithm) -> bool {
+        let is_for = |key: &SigningKey| key.pair.algorithm().algorithm() == algorithm;
+        self.held(algorithm).is_some() || self.current.iter().any(is_for)
+    }
+
     /// Signs the payload of a token with the current key for this algorithm.
     pub fn sign(&self, algorithm: Algorithm, payload: &str) -> Result<Compact, NotSigned> {
         let is_for = |key: &&SigningKey| key.pair.algorithm().algorithm() == algorithm;

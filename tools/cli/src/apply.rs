@@ -14,7 +14,7 @@ use crate::console::{Console, count};
 use crate::documents;
 use crate::failure::{Failure, Finished};
 use crate::subscriptions::{
-    Work, Writing, carry_out, check, show_plan, trials, warn_in_vain, warn_of_twins,
+    Work, Writing, carry_out, check, check_keys, show_plan, trials, warn_in_vain, warn_of_twins,
 };
 use crate::trials::IssuerArgument;
 
@@ -75,6 +75,7 @@ pub(crate) async fn run(
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
     let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
+    check_keys(&definitions, trials.as_ref(), console).await?;
     let stored = all(&rows, console).await?;
     let plan = plan(&definitions, &stored.rows, &arguments.owner);
     let work = Work { steps: plan.steps, unchanged: plan.unchanged, owner: Some(&arguments.owner) };

@@ -28,7 +28,7 @@ use crate::whose::Whose;
 
 pub(crate) use answer::Action;
 pub(crate) use capability::warn_in_vain;
-pub(crate) use checks::{check, check_sources};
+pub(crate) use checks::{check, check_keys, check_sources};
 pub(crate) use one::{delete, not_there, write};
 pub(crate) use put::{find_all, warn_of_twins, work};
 pub(crate) use show::{Shown, without_query};
@@ -47,7 +47,7 @@ pub(crate) enum Command {
 
 The other attributes stand in the README. `enabled` may be left out: a new subscription is served,
 one that is there stays as it is. Everything is checked before anything is written: names, values,
-the endpoint's URL, key sets. What would be overwritten is shown and asked about. A row that somebody
+the endpoint's URL, key sets, the stack's keys. What would be overwritten is shown and asked about. A row that somebody
 changed meanwhile is left alone.
 
 Examples:

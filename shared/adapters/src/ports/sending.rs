@@ -72,6 +72,11 @@ impl SendingPorts {
 }
 
 impl SendingPorts {
+    /// Whether there is a current key for this algorithm; `None` when the keys cannot be read.
+    pub async fn has_key(&self, algorithm: Algorithm) -> Option<bool> {
+        self.keys.keys().await.ok().map(|keys| keys.has(algorithm))
+    }
+
     /// Reads the keys before there is anything to sign.
     pub(super) async fn warm(&self) {
         // What cannot be read is logged, and read at the first need.

@@ -8,7 +8,7 @@ use adapters::targets::Targets;
 use domain::egress::{EgressPolicy, GuardedUrl, Refused};
 use domain::jose::KeySet;
 use domain::source::{AkamaiSource, SourceDefinition};
-use domain::subscription::{Definition, Encryption, KeySource, Subscription};
+use domain::subscription::{Definition, Encryption, Format, KeySource, Subscription};
 use domain::time::Deadline;
 use futures_util::stream::{self, StreamExt as _};
 
@@ -17,6 +17,7 @@ use super::show::Shown as _;
 use crate::access::Access;
 use crate::console::{Console, count};
 use crate::failure::Failure;
+use crate::trials::Trials;
 
 /// Definitions that are checked at once.
 const AT_ONCE: usize = 8;
@@ -166,4 +167,32 @@ async fn fetch(url: &GuardedUrl, targets: &Targets) -> Result<KeySet, String> {
     let document = document.map_err(|error| format!("{error}; mend it, or say --offline"))?;
     KeySet::receive(document.content_type.as_deref(), &document.body)
         .map_err(|refusal| refusal.to_string())
+}
+
+/// Whether the stack has a key for what each definition wants tokens to be signed with. Where the keys
+/// cannot be read, or nobody was to look, the first delivery tells.
+pub(crate) async fn check_keys(
+    definitions: &[Definition],
+    trials: Option<&Trials>,
+    console: &Console,
+) -> Result<(), Failure> {
+    let Some(trials) = trials else { return Ok(()) };
+    let mut wrong = 0;
+    for Definition { key, subscription, .. } in definitions {
+        let algorithm = subscription.signing_algorithm;
+        let is_token = subscription.format == Format::Set;
+        if is_token && trials.ports.has_key(algorithm).await == Some(false) {
+            wrong += 1;
+            console.trouble(&format!(
+                "{}: signingAlg: the stack has no current key for {algorithm}; make one with \
+                 workflows keys generate --alg {algorithm}",
+                key.name()
+            ));
+        }
+    }
+    if wrong == 0 {
+        return Ok(());
+    }
+    let wrong = count(wrong, "thing is wrong", "things are wrong");
+    Err(Failure::Files(format!("{wrong}; nothing was written")))
 }

@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::Map;
 
 use super::show::Shown as _;
-use super::{Work, Writing, capability, carry_out, check, show_plan, trials};
+use super::{Work, Writing, capability, carry_out, check, check_keys, show_plan, trials};
 use crate::access::Access;
 use crate::console::Console;
 use crate::documents;
@@ -46,6 +46,7 @@ pub(super) async fn run(
     check(&definitions, &arguments.writing, access, console).await?;
     let rows = access.rows().await?;
     let trials = trials(&arguments.writing, &arguments.issuer, access, console).await?;
+    check_keys(&definitions, trials.as_ref(), console).await?;
     let stored = find_all(&definitions, &rows, console).await?;
     let work = work(&definitions, &stored);
     show_plan(&work, console)?;

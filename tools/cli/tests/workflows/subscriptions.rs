@@ -374,3 +374,15 @@ async fn a_sample_is_sent_as_a_first_attempt_is_and_leaves_no_trace() {
     assert!(said.stderr.contains("another property"), "{}", said.stderr);
     stack.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_algorithm_that_the_stack_has_no_key_for_is_told_before_it_is_needed() {
+    let (stack, folder) = (Stack::start().await, Folder::new("algorithm"));
+    let definition = definition("mine", "https://t.example.com/h") + "signingAlg: RS256\n";
+    let file = folder.file("mine.yaml", &definition);
+    let said = stack.put_file(&file, &[]).await;
+    assert_eq!(said.code, 2, "{}", said.stderr);
+    assert!(said.stderr.contains("no current key for RS256"), "{}", said.stderr);
+    assert_eq!(stack.row("mine").await, None);
+    stack.stop().await;
+}
