@@ -22,6 +22,7 @@ mod recall;
 mod receipt;
 mod request;
 mod retries;
+mod signing;
 mod target;
 mod voice;
 

@@ -9,11 +9,11 @@
 
 use futures_util::future::join;
 
-use super::{Execution, NoSigningKey, Ports};
+use super::signing::{self, Unsaid};
+use super::{Execution, Ports};
 use crate::egress::GuardedUrl;
 use crate::limits::ENRICH_MARK_MS;
 use crate::outcome::Outcome;
-use crate::sealing::{self, Unsealed};
 use crate::subscription::Subscription;
 use crate::time::Deadline;
 use crate::verification::{self, Challenge, Message, Place, Ports as _, VerifiedUrl};
@@ -22,10 +22,8 @@ use crate::verification::{self, Challenge, Message, Place, Ports as _, VerifiedU
 pub(super) enum Unverified {
     /// This came of the handshake.
     Outcome(Outcome),
-    /// We had no key to sign a challenge with.
-    NoSigningKey(NoSigningKey),
-    /// There was no key to encrypt a challenge to.
-    NotSealed(Unsealed),
+    /// There was no challenge to send.
+    Unsaid(Unsaid),
 }
 
 /// A target that may be asked.
@@ -61,14 +59,9 @@ pub(super) async fn verified(
     };
     let challenge = Challenge::new(now, ports.endpoints().dice());
     let payload = challenge.token_payload(subscription, &settings.issuer);
-    let token = ports
-        .sign(subscription.signing_algorithm, &payload, deadline)
+    let notification = signing::notification(&payload, subscription, deadline, execution)
         .await
-        .map_err(Unverified::NoSigningKey)?;
-    let (encryption, sealing) = (subscription.encryption.as_ref(), ports.sealing());
-    let notification = sealing::notification(token, encryption, settings.egress, deadline, sealing)
-        .await
-        .map_err(Unverified::NotSealed)?;
+        .map_err(Unverified::Unsaid)?;
     let headers = challenge.headers(subscription);
     let message = Message { url, notification, headers, deadline };
     let url = verification::run(&challenge, message, ports.endpoints())

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use super::answer::{self, Answer, Expected};
 use super::endpoint::{self, Endpoint, Unverified};
 use super::gate::Lesson;
+use super::signing::{self, Unsaid};
 use super::voice::{Heard, Notes, Voice};
 use super::{
     AnswerRefusal, Connection, Execution, NotOpened, Ports, Question, Reply, Settings, Silence,
@@ -18,7 +19,6 @@ use crate::jose::{Key, WantedKey};
 use crate::limits::ENRICH_RETRY_LEFT_MIN_MS;
 use crate::notification::{WebhookHeaders, payload};
 use crate::outcome::{Outcome, holds_document, says_trouble};
-use crate::sealing::{self, Unsealed};
 use crate::subscription::{AnswerRules, EnrichPolicy, KeySource, Subscription, Unavailable};
 use crate::time::{Deadline, Timestamp};
 use crate::verification::VerifiedUrl;
@@ -27,9 +27,8 @@ use crate::verification::VerifiedUrl;
 enum Trouble {
     Unavailable(Unavailable),
     Refused(AnswerRefusal),
-    NoSigningKey,
+    Unsaid(Unsaid),
     NoDecryptionKey,
-    NotSealed(Unsealed),
     Unverified,
     EndpointRefused(Refused),
 }
@@ -40,6 +39,12 @@ impl From<NotOpened> for Trouble {
             NotOpened::NoKey => Self::NoDecryptionKey,
             NotOpened::Refused => Self::Refused(AnswerRefusal::Encryption),
         }
+    }
+}
+
+impl From<Unsaid> for Trouble {
+    fn from(why: Unsaid) -> Self {
+        Self::Unsaid(why)
     }
 }
 
@@ -112,9 +117,9 @@ impl<'a> Target<'a> {
         let complete_at = execution.ports.now();
         match said {
             Err(Trouble::Unavailable(why)) => self.silent(why),
-            Err(Trouble::NoSigningKey) => Voice::NoSigningKey,
+            Err(Trouble::Unsaid(Unsaid::NoSigningKey)) => Voice::NoSigningKey,
+            Err(Trouble::Unsaid(Unsaid::NotSealed(why))) => Voice::NotSealed(why),
             Err(Trouble::NoDecryptionKey) => Voice::NotOpened,
-            Err(Trouble::NotSealed(why)) => Voice::NotSealed(why),
             Err(Trouble::Unverified) => Voice::Unverified,
             Err(Trouble::EndpointRefused(refused)) => Voice::EndpointRefused(refused),
             Ok(answer) => self.judged(Ok(answer), complete_at),
@@ -175,15 +180,14 @@ impl<'a> Target<'a> {
         let endpoint = endpoint::verified(url, self.subscription, deadline, execution).await;
         let Endpoint { url, is_new } = match endpoint {
             Ok(endpoint) => endpoint,
-            Err(Unverified::NoSigningKey(_)) => return Err(Trouble::NoSigningKey),
-            Err(Unverified::NotSealed(why)) => return Err(Trouble::NotSealed(why)),
+            Err(Unverified::Unsaid(why)) => return Err(why.into()),
             Err(Unverified::Outcome(outcome)) => {
                 notes.breaker = pass.tell(self.lesson_of_handshake(outcome, begun_at), ports.now());
                 return Err(Trouble::Unverified);
             }
         };
         self.is_verified.store(true, Ordering::Relaxed);
-        let question = self.question(event, url, settings, ports).await?;
+        let question = self.question(event, url, execution).await?;
         let asked_at = ports.now();
         let asking = self.put(question, execution);
         let replied = if is_new {
@@ -204,20 +208,13 @@ impl<'a> Target<'a> {
         &self,
         event: &Event,
         url: VerifiedUrl,
-        settings: &Settings,
-        ports: &impl Ports,
-    ) -> Result<Question, Trouble> {
+        execution: Execution<'_, impl Ports>,
+    ) -> Result<Question, Unsaid> {
+        let Execution { settings, ports, .. } = execution;
         let payload = payload(event, self.subscription, &settings.issuer, &settings.names);
         let deadline = self.time.deadline;
-        let token = ports
-            .sign(self.subscription.signing_algorithm, &payload, deadline)
-            .await
-            .map_err(|_| Trouble::NoSigningKey)?;
-        let (encryption, sealing) = (self.subscription.encryption.as_ref(), ports.sealing());
         let notification =
-            sealing::notification(token, encryption, settings.egress, deadline, sealing)
-                .await
-                .map_err(Trouble::NotSealed)?;
+            signing::notification(&payload, self.subscription, deadline, execution).await?;
         let headers = WebhookHeaders {
             id: DeliveryId::of(&event.scope, &event.id, &self.subscription.id),
             timestamp: ports.now(),
