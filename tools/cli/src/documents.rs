@@ -13,7 +13,7 @@ use domain::source::SourceDefinition;
 use domain::subscription::{Definition, DefinitionProblem};
 use serde_json::{Map, Value};
 
-use crate::console::{Console, count, plain};
+use crate::console::{Console, plain};
 use crate::failure::Failure;
 
 /// A file may be this long, in bytes: far more than ten thousand definitions.
@@ -85,8 +85,7 @@ fn read_all<D: Defined>(
     for complaint in &complaints {
         console.trouble(&plain(complaint));
     }
-    let wrong = count(complaints.len() as u64, "thing is wrong", "things are wrong");
-    Err(Failure::Files(format!("{wrong}; nothing was written")))
+    Err(Failure::nothing_written(complaints.len() as u64))
 }
 
 fn definition<D>(

@@ -13,6 +13,8 @@ use domain::delivery::OurFault;
 use domain::key_rotation;
 use domain::webhook_secrets::Refusal;
 
+use crate::console::count;
+
 /// A command that came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Finished {
@@ -138,6 +140,12 @@ impl From<NotRotated> for Failure {
 }
 
 impl Failure {
+    /// So many things are wrong with what was to be written, each told by now.
+    pub(crate) fn nothing_written(wrong: u64) -> Self {
+        let wrong = count(wrong, "thing is wrong", "things are wrong");
+        Self::Files(format!("{wrong}; nothing was written"))
+    }
+
     /// Whether the reader of our output has seen enough.
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::BrokenPipe)

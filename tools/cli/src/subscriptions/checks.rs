@@ -15,7 +15,7 @@ use futures_util::stream::{self, StreamExt as _};
 use super::Writing;
 use super::show::Shown as _;
 use crate::access::Access;
-use crate::console::{Console, count};
+use crate::console::Console;
 use crate::failure::Failure;
 use crate::trials::Trials;
 
@@ -88,8 +88,7 @@ async fn check_all(
     if wrong == 0 {
         return Ok(());
     }
-    let wrong = count(wrong, "thing is wrong", "things are wrong");
-    Err(Failure::Files(format!("{wrong}; nothing was written")))
+    Err(Failure::nothing_written(wrong))
 }
 
 async fn complaints(
@@ -193,6 +192,5 @@ pub(crate) async fn check_keys(
     if wrong == 0 {
         return Ok(());
     }
-    let wrong = count(wrong, "thing is wrong", "things are wrong");
-    Err(Failure::Files(format!("{wrong}; nothing was written")))
+    Err(Failure::nothing_written(wrong))
 }
