@@ -22,6 +22,7 @@ pub mod json;
 pub mod key_rotation;
 pub mod ledger;
 pub mod limits;
+mod media_type;
 pub mod message;
 pub mod notification;
 pub mod outcome;

@@ -17,6 +17,7 @@ use crate::limits::{
     ANSWER_EXPIRY_SKEW_MAX_S, ANSWER_IAT_SKEW_MAX_S, ANSWER_LIFETIME_MAX_S, JSON_DEPTH_MAX,
     REPLY_BYTES_MAX,
 };
+use crate::media_type;
 use crate::subscription::{Action, AnswerRules, Binding};
 use crate::time::Timestamp;
 
@@ -168,11 +169,8 @@ fn text<'a>(body: &'a [u8], content_type: Option<&str>) -> Result<&'a str, Answe
     if body.len() > REPLY_BYTES_MAX {
         return Err(AnswerRefusal::TooLarge);
     }
-    if let Some(content_type) = content_type {
-        let essence = content_type.split(';').next().unwrap_or_default().trim();
-        if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-            return Err(AnswerRefusal::ContentType);
-        }
+    if content_type.is_some_and(|said| !media_type::is_one_of(&MEDIA_TYPES, said)) {
+        return Err(AnswerRefusal::ContentType);
     }
     std::str::from_utf8(body).map_err(|_| AnswerRefusal::Token)
 }

@@ -8,6 +8,7 @@ use crate::event::{Arrival, Event};
 use crate::event_type::{EventTypeNames, Source};
 use crate::json::{Object, Pointer, Problem, Problems, Text, TextError};
 use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX, REQUEST_BYTES_MAX, REQUEST_EVENTS_MAX};
+use crate::media_type;
 use crate::message::queued_bytes;
 use crate::time::Timestamp;
 
@@ -79,8 +80,10 @@ impl<'a> Request<'a> {
     }
 
     /// The body, if it is of this media type by its headers.
-    pub(super) fn checked_body_of(self, media_type: &str) -> Result<&'a [u8], Refusal> {
-        if !is_of(media_type, self.content_type) || !is_plain(self.content_encoding) {
+    pub(super) fn checked_body_of(self, wanted: &str) -> Result<&'a [u8], Refusal> {
+        let is_wanted =
+            self.content_type.is_some_and(|said| media_type::is_one_of(&[wanted], said));
+        if !is_wanted || !is_plain(self.content_encoding) {
             return Err(Refusal::MediaType);
         }
         self.body.ok_or(Refusal::Encoding)
@@ -151,12 +154,6 @@ fn split(body: &[u8]) -> Result<Vec<(Pointer, &RawValue)>, Refusal> {
             Err(Refusal::TooLarge { pointer, limit_bytes: EVENT_BYTES_MAX })
         }
     }
-}
-
-/// Whether a `Content-Type` is this media type, whatever its parameters (RFC 9110 §8.3.1).
-fn is_of(media_type: &str, content_type: Option<&str>) -> bool {
-    let essence = content_type.and_then(|value| value.split(';').next());
-    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(media_type))
 }
 
 /// Whether a `Content-Encoding` leaves the body as it is.

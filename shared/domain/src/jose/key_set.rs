@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 use super::{Algorithm, EncryptionKey};
 use crate::json::Text;
 use crate::limits::{JSON_DEPTH_MAX, KEY_SET_BYTES_MAX, KEY_SET_KEYS_MAX};
+use crate::media_type;
 
 /// A public key for one algorithm.
 #[derive(Clone)]
@@ -55,11 +56,8 @@ const MEDIA_TYPES: [&str; 2] = ["application/json", "application/jwk-set+json"];
 impl KeySet {
     /// Reads a JWK Set as it was served.
     pub fn receive(content_type: Option<&str>, bytes: &[u8]) -> Result<Self, KeySetRefusal> {
-        if let Some(content_type) = content_type {
-            let essence = content_type.split(';').next().unwrap_or_default().trim();
-            if !MEDIA_TYPES.iter().any(|known| known.eq_ignore_ascii_case(essence)) {
-                return Err(KeySetRefusal::MediaType);
-            }
+        if content_type.is_some_and(|said| !media_type::is_one_of(&MEDIA_TYPES, said)) {
+            return Err(KeySetRefusal::MediaType);
         }
         Self::parse(bytes)
     }
