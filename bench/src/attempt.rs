@@ -54,8 +54,12 @@ impl Attempt {
         let subscription = Subscription::read(&event.scope, row, &names).expect("a row");
         let addresses = ["8.8.8.8", "8.8.4.4", "2606:4700::1111", "2606:4700::1001"];
         let id = DeliveryId::of(&event.scope, &event.id, &subscription.id);
-        let headers =
-            WebhookHeaders { id, timestamp: Timestamp::from_ms(1_795_428_000_000), attempt: 1 };
+        let headers = WebhookHeaders {
+            id,
+            timestamp: Timestamp::from_ms(1_795_428_000_000),
+            attempt: 1,
+            trace: None,
+        };
         let mut attempt = Self {
             event,
             subscription,

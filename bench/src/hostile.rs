@@ -139,7 +139,7 @@ async fn attempt(targets: &Targets, address: SocketAddr, reply: Reply, number: u
     let url = GuardedUrl::judge(&url, EgressPolicy::with_loopback_targets())?;
     let url = Verification::NotNeeded.admit(url).map_err(|_| "an endpoint is to be verified")?;
     let id = DeliveryId::try_from(format!("dlv_{number}"))?;
-    let headers = WebhookHeaders { id, timestamp: clock::now(), attempt: 1 };
+    let headers = WebhookHeaders { id, timestamp: clock::now(), attempt: 1, trace: None };
     let input = signing_input(Algorithm::Es256, "k", TYP, "{}");
     let notification = Notification::Token(Compact::assemble(input, &[1, 2, 3]));
     let deadline = Deadline::at(clock::now().plus_ms(ATTEMPT_MS));

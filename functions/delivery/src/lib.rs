@@ -3,8 +3,11 @@
 //! A batch is answered record by record (`ReportBatchItemFailures`). A panic in one record's work
 //! costs that record alone: it comes back, its neighbours do not.
 
+mod metrics;
+
 use std::panic::AssertUnwindSafe;
 
+use adapters::metrics::Tally;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use domain::breaker::Change;
 use domain::delivery::{
@@ -51,12 +54,17 @@ pub async fn handle(
     let execution = Execution { invocation: Invocation { deadline }, settings, memory, ports };
     let records = event.payload.records;
     let worked = records.iter().map(|record| work(record, retries_queue, execution));
-    let settled = join_all(worked).await;
+    let fates = join_all(worked).await;
+    let mut tally = Tally::default();
+    for fate in &fates {
+        metrics::add(&mut tally, fate.as_ref(), ports.now());
+    }
+    tally.emit();
 
     let returned: Vec<&SqsMessage> = records
         .iter()
-        .zip(settled)
-        .filter(|(_, settled)| !settled)
+        .zip(fates)
+        .filter(|(_, fate)| matches!(fate, Some(Fate::Returned(..)) | None))
         .map(|(record, _)| record)
         .collect();
     let all_came_back = !returned.is_empty() && returned.len() == records.len();
@@ -82,41 +90,39 @@ fn batch_response(ids: Vec<String>) -> SqsBatchResponse {
     response
 }
 
-/// Works one record; `false` when it must come back.
+/// Works one record; `None` when that ended in a panic, and it must come back.
 async fn work(
     record: &SqsMessage,
     retries_queue: &str,
     execution: Execution<'_, impl Ports>,
-) -> bool {
+) -> Option<Fate> {
     let arn = record.event_source_arn.as_deref().unwrap_or_default();
     let is_retry = arn.rsplit(':').next() == Some(retries_queue);
     let queue = if is_retry { Queue::Retries } else { Queue::Events };
     let body = record.body.as_deref().unwrap_or_default();
     let run = delivery::run(queue, body, execution);
     let message_id = record.message_id.as_deref();
-    match AssertUnwindSafe(run).catch_unwind().await {
-        Ok(Fate::Settled(reports)) => {
+    let fate = AssertUnwindSafe(run).catch_unwind().await.ok();
+    match &fate {
+        Some(Fate::Settled { reports, unmatched }) => {
+            if *unmatched > 0 {
+                tracing::info!(message_id, unmatched, "events that nobody listens to");
+            }
             reports.iter().for_each(log);
-            true
         }
-        Ok(Fate::Split { portions }) => {
+        Some(Fate::Split { portions }) => {
             tracing::info!(message_id, portions, "a wide fan-out is split");
-            true
         }
-        Ok(Fate::Returned(fault, reports)) => {
+        Some(Fate::Returned(fault, reports)) => {
             reports.iter().for_each(log);
             tracing::error!(message_id, %fault, "a record goes back to its queue");
-            false
         }
-        Ok(Fate::SetAside(reason)) => {
+        Some(Fate::SetAside(reason)) => {
             tracing::error!(message_id, %reason, "an unreadable record lies on the dead-letter queue");
-            true
         }
-        Err(_) => {
-            tracing::error!(message_id, "a panic; the record goes back to its queue");
-            false
-        }
+        None => tracing::error!(message_id, "a panic; the record goes back to its queue"),
     }
+    fate
 }
 
 /// One wide line a delivery.
@@ -126,6 +132,8 @@ fn log(report: &Report) {
         event_id,
         kind,
         scope,
+        accepted_at: _,
+        trace,
         subscription_id,
         attempt,
         outcome,
@@ -136,13 +144,8 @@ fn log(report: &Report) {
         breaker,
         ended,
     } = report;
-    let (state, next_at_ms, reason) = match disposition {
-        Disposition::Delivered => ("delivered", None, None),
-        Disposition::InLedger => ("in_ledger", None, None),
-        Disposition::Held { .. } => ("held", None, None),
-        Disposition::Retrying { next_at } => ("retrying", Some(next_at.as_ms()), None),
-        Disposition::Dead(reason) => ("dead", None, Some(reason.to_string())),
-    };
+    let trace_id = trace.map(|trace| trace.id());
+    let state = disposition.as_str();
     match breaker {
         Some(Change::Opened { until, openings }) => tracing::warn!(
             scope = scope.key(), %subscription_id, until_ms = until.as_ms(), openings,
@@ -186,21 +189,23 @@ fn log(report: &Report) {
     match disposition {
         Disposition::InLedger => tracing::info!(
             %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
-            state, "a record came a second time"
+            state, trace_id, "a record came a second time"
         ),
-        Disposition::Delivered | Disposition::Retrying { .. } => {
-            tracing::info!(
-                %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
-                state, next_at_ms, "an attempt was made"
-            );
-        }
+        Disposition::Delivered => tracing::info!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, trace_id, "an attempt was made"
+        ),
+        Disposition::Retrying { next_at } => tracing::info!(
+            %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
+            state, next_at_ms = next_at.as_ms(), trace_id, "an attempt was made"
+        ),
         Disposition::Held { .. } => tracing::info!(
             %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
-            state, "a delivery is held"
+            state, trace_id, "a delivery is held"
         ),
-        Disposition::Dead(_) => tracing::warn!(
+        Disposition::Dead(reason) => tracing::warn!(
             %delivery_id, %event_id, kind, scope, %subscription_id, attempt, outcome, elapsed_ms,
-            state, reason, "a delivery is a dead letter"
+            state, %reason, trace_id, "a delivery is a dead letter"
         ),
     }
 }

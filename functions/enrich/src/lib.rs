@@ -1,6 +1,7 @@
 //! The enrich function: HTTP API payloads, direct Invokes and the hooks of other platforms
 //! (`shapes`) to [`domain::enrich`] and back. It decides nothing.
 
+mod metrics;
 mod shapes;
 
 use adapters::answer::{self, HttpAnswer};
@@ -11,6 +12,7 @@ use domain::enrich::{self, Decision, Execution, LoginRequest, Memory, Ports, Set
 use domain::id::EventId;
 use domain::ingest::Refusal;
 use domain::time::invocation_deadline;
+use domain::trace::Trace;
 use http::Method;
 use lambda_runtime::LambdaEvent;
 use serde::Serialize;
@@ -49,18 +51,27 @@ pub async fn handle(
 ) -> Result<Reply, NoTokens> {
     let invocation_deadline = invocation_deadline(event.context.deadline, ports.now());
     let execution = Execution { invocation_deadline, settings, memory, ports };
+    let xray = event.context.xray_trace_id.as_deref();
+    let traced = xray.and_then(Trace::from_xray);
     let payload = event.payload.get();
     match Shape::of(payload) {
         Shape::Http => {
             let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-                Ok(payload) => route(&payload.into(), execution).await,
+                Ok(payload) => {
+                    let mut request = HttpRequest::from(payload);
+                    request.trace = request.trace_or(xray);
+                    route(&request, execution).await
+                }
                 Err(_) => answer::not_found(),
             };
             Ok(Reply::Http(Box::new(response(http))))
         }
-        Shape::Cognito => cognito(&event.payload, execution).await.map(Reply::Cognito),
+        Shape::Cognito => {
+            let answer = cognito(&event.payload, traced, execution).await;
+            answer.map(Reply::Cognito)
+        }
         Shape::Direct => {
-            let reply = match decide(payload.as_bytes(), None, execution).await {
+            let reply = match decide(payload.as_bytes(), None, traced, execution).await {
                 Ok(decision) => serde_json::to_value(decision).unwrap_or_default(),
                 Err(refusal) => answer::problem_of(&refusal),
             };
@@ -73,7 +84,7 @@ async fn route(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> H
     match (request.path.as_str(), &request.method) {
         ("/v1/enrich/login", &Method::POST) => {
             let decided = match checked_body(request) {
-                Ok(body) => decide(body, None, execution).await,
+                Ok(body) => decide(body, None, request.trace, execution).await,
                 Err(refusal) => Err(refusal),
             };
             match decided {
@@ -99,6 +110,7 @@ fn checked_body(request: &HttpRequest) -> Result<&[u8], Refusal> {
         content_type: request.content_type.as_deref(),
         content_encoding: request.content_encoding.as_deref(),
         body: request.body.as_deref(),
+        trace: None,
     };
     posted.checked_body()
 }
@@ -106,7 +118,7 @@ fn checked_body(request: &HttpRequest) -> Result<&[u8], Refusal> {
 async fn entra(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> HttpAnswer {
     let asked = checked_body(request).and_then(|body| entra::login(body, execution.ports.now()));
     let decided = match asked.inspect_err(log_question) {
-        Ok(login) => decide(login.as_bytes(), None, execution).await,
+        Ok(login) => decide(login.as_bytes(), None, request.trace, execution).await,
         Err(refusal) => Err(refusal),
     };
     match decided {
@@ -120,13 +132,16 @@ async fn entra(request: &HttpRequest, execution: Execution<'_, impl Ports>) -> H
 
 async fn cognito(
     event: &RawValue,
+    trace: Option<Trace>,
     execution: Execution<'_, impl Ports>,
 ) -> Result<Box<RawValue>, NoTokens> {
     let trigger = Trigger::parse(event, execution.ports.now()).inspect_err(log_question)?;
-    let decision = decide(trigger.login().as_bytes(), Some(trigger.name()), execution).await?;
+    let (login, name) = (trigger.login().as_bytes(), Some(trigger.name()));
+    let decision = decide(login, name, trace, execution).await?;
     let answer = Admitted::of(&decision).and_then(|admitted| trigger.answer(admitted));
     answer.map_err(|why| {
         log_not_admitted(&why, &decision);
+        metrics::of_refusal_by_error().emit();
         NoTokens::because(&why, &decision.decision_id)
     })
 }
@@ -134,15 +149,18 @@ async fn cognito(
 async fn decide(
     body: &[u8],
     name: Option<&EventId>,
+    trace: Option<Trace>,
     execution: Execution<'_, impl Ports>,
 ) -> Result<Decision, Refusal> {
     let Execution { settings, ports, .. } = execution;
     let login = LoginRequest { body }.parse(&settings.names, ports.now(), ports.dice());
     let mut login = login.inspect_err(|_| tracing::info!("a login request is not valid"))?;
     login.name = name.cloned().or(login.name);
+    login.event.trace = trace;
     let decided = enrich::run(&login, execution).await;
     let decision = decided.inspect_err(|_| tracing::info!("a request ID is another login's"))?;
-    log(&decision);
+    log(&decision, trace);
+    metrics::of_decision(&decision).emit();
     Ok(decision)
 }
 
@@ -170,11 +188,13 @@ fn log_not_admitted(why: &NotAdmitted, decision: &Decision) {
 
 /// One wide line a decision, and one a breaker that it changed; no claims, not even the name of one,
 /// which is a target's to choose, and no user.
-fn log(decision: &Decision) {
+fn log(decision: &Decision, trace: Option<Trace>) {
+    let trace_id = trace.map(|trace| trace.id());
     if decision.repeated {
         let decision_id = &decision.decision_id;
         return tracing::info!(
             decision_id,
+            trace_id,
             "a login was asked about again and is answered the same"
         );
     }
@@ -192,6 +212,8 @@ fn log(decision: &Decision) {
         explanation = decision.explanation,
         targets = targets.join("; "),
         elapsed_ms = decision.elapsed_ms,
+        budget_ms = decision.budget_ms,
+        trace_id,
         "a login was decided"
     );
     for target in &decision.targets {

@@ -216,6 +216,7 @@ pub(crate) mod tests {
             decision_id: "0199e2f4-7c00-7000-8000-000000000000".to_owned(),
             degraded: false,
             explanation: String::new(),
+            budget_ms: None,
             repeated: false,
             reasons: Vec::new(),
             targets: Vec::new(),

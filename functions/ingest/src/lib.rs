@@ -4,6 +4,7 @@ use std::convert::Infallible;
 
 use adapters::answer::{self, HttpAnswer};
 use adapters::http_api::{HttpRequest, response};
+use adapters::metrics::{Metric, Tally};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::event_type::Source;
 use domain::ingest::{self, Answer, Request, Settings, listener};
@@ -23,7 +24,8 @@ pub async fn handle(
     settings: &Settings,
     ports: &impl listener::Ports,
 ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-    let request = HttpRequest::from(event.payload);
+    let mut request = HttpRequest::from(event.payload);
+    request.trace = request.trace_or(event.context.xray_trace_id.as_deref());
     Ok(response(route(&request, settings, ports).await))
 }
 
@@ -51,6 +53,7 @@ fn posted(request: &HttpRequest) -> Request<'_> {
         content_type: request.content_type.as_deref(),
         content_encoding: request.content_encoding.as_deref(),
         body: request.body.as_deref(),
+        trace: request.trace,
     }
 }
 
@@ -68,8 +71,15 @@ async fn take_in(
         Answer::Refused(_) => (0, 0),
         Answer::Unavailable { stored, not_stored, .. } => (stored.len(), not_stored.len()),
     };
-    let status = http.status;
-    tracing::info!(status, accepted, not_stored, elapsed_ms, "events were posted");
+    let mut tally = Tally::default();
+    tally.count(Metric::EventsAccepted, accepted);
+    tally.count(Metric::EventsNotStored, not_stored);
+    let is_refused = matches!(answered, Answer::Refused(_));
+    tally.count(Metric::RequestsRefused, usize::from(is_refused));
+    tally.add(Metric::IngestMs, elapsed_ms);
+    tally.emit();
+    let (status, trace_id) = (http.status, request.trace.map(|trace| trace.id()));
+    tracing::info!(status, accepted, not_stored, elapsed_ms, trace_id, "events were posted");
     http
 }
 
@@ -82,11 +92,13 @@ async fn listen(
     let heard = listener::listen(posted(request), request.url.as_deref(), settings, ports).await;
     let elapsed_ms = ports.now().since_ms(started_at);
     let http = answer::of_set(&heard.answer);
-    let status = http.status;
+    metrics_of(&heard.answer, elapsed_ms).emit();
+    let (status, trace_id) = (http.status, request.trace.map(|trace| trace.id()));
     let application = heard.application.as_ref().map(tracing::field::display);
     match &heard.answer {
         listener::Answer::Accepted(event_id) => {
-            tracing::info!(status, application, %event_id, elapsed_ms, "a source's event was posted");
+            let posted = "a source's event was posted";
+            tracing::info!(status, application, %event_id, elapsed_ms, trace_id, "{posted}");
         }
         listener::Answer::Ignored(ignored) => {
             let (ignored, term) = match ignored {
@@ -107,4 +119,17 @@ async fn listen(
         }
     }
     http
+}
+
+/// What a token that was heard counts for in the stack's metrics.
+fn metrics_of(answer: &listener::Answer, elapsed_ms: u64) -> Tally {
+    let mut tally = Tally::default();
+    tally.add(Metric::IngestMs, elapsed_ms);
+    match answer {
+        listener::Answer::Accepted(_) => tally.count(Metric::EventsAccepted, 1),
+        listener::Answer::Ignored(_) => {}
+        listener::Answer::Refused(_) => tally.count(Metric::SourceTokensRefused, 1),
+        listener::Answer::Unavailable { .. } => tally.count(Metric::EventsNotStored, 1),
+    }
+    tally
 }

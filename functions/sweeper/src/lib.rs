@@ -1,5 +1,6 @@
 //! The sweeper function: a schedule's tick to [`domain::sweep`] and back. It decides nothing.
 
+use adapters::metrics::{Metric, Tally};
 use domain::delivery::{Invocation, OurFault};
 use domain::limits::SWEEP_RELEASE_MAX;
 use domain::sweep::{self, Ports, Swept};
@@ -28,6 +29,7 @@ pub async fn handle(
     let deadline = invocation_deadline(event.context.deadline, started_at);
     let swept = sweep::run(Invocation { deadline }, SWEEP_RELEASE_MAX, ports).await;
     log(&swept, ports.now().since_ms(started_at));
+    metrics_of(&swept).emit();
     match swept.fault {
         None => Ok(json!({
             "due": swept.due,
@@ -41,6 +43,16 @@ pub async fn handle(
         })),
         Some(fault) => Err(SweepFailed(fault)),
     }
+}
+
+/// What a sweep counts for in the stack's metrics: nothing, when there was nothing to do.
+fn metrics_of(swept: &Swept) -> Tally {
+    let mut tally = Tally::default();
+    tally.count(Metric::Woken, swept.woken);
+    if swept.due > 0 {
+        tally.add(Metric::OverdueMs, swept.oldest_ms);
+    }
+    tally
 }
 
 /// One wide line a sweep.

@@ -8,6 +8,7 @@ use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse
 use aws_lambda_events::encodings::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use domain::trace::Trace;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
 use http::{HeaderMap, HeaderValue, Method};
 
@@ -28,11 +29,23 @@ pub struct HttpRequest {
     pub content_encoding: Option<String>,
     /// `If-None-Match`.
     pub if_none_match: Option<String>,
+    /// `traceparent`, where it can be read.
+    pub trace: Option<Trace>,
     /// The body; `None` when it is marked as Base64 and is not.
     pub body: Option<Vec<u8>>,
     /// The claims of the bearer token, as API Gateway's JWT authorizer has verified them. Empty on
     /// a route that has another authorizer, or none.
     pub token_claims: HashMap<String, String>,
+}
+
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+
+impl HttpRequest {
+    /// The caller's trace, or, where it has none, the one that X-Ray has for the invocation.
+    #[must_use]
+    pub fn trace_or(&self, xray: Option<&str>) -> Option<Trace> {
+        self.trace.or_else(|| Trace::from_xray(xray?))
+    }
 }
 
 impl From<ApiGatewayV2httpRequest> for HttpRequest {
@@ -48,6 +61,7 @@ impl From<ApiGatewayV2httpRequest> for HttpRequest {
             content_type: text(&payload.headers, &CONTENT_TYPE),
             content_encoding: text(&payload.headers, &CONTENT_ENCODING),
             if_none_match: text(&payload.headers, &IF_NONE_MATCH),
+            trace: text(&payload.headers, &TRACEPARENT).and_then(|text| text.parse().ok()),
             body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
             token_claims: token.map(|token| token.claims).unwrap_or_default(),
         }
@@ -123,6 +137,19 @@ mod tests {
         // A token in a header is nothing that anybody has verified.
         let header = serde_json::json!({"authorization": "Bearer e30.e30.AQID"});
         assert!(request(&[("headers", header)]).token_claims.is_empty());
+    }
+
+    #[test]
+    fn the_caller_s_trace_comes_before_x_ray_s() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let xray = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
+        let with =
+            |header: &str| request(&[("headers", serde_json::json!({"traceparent": header}))]);
+        let id = |request: &HttpRequest, xray| request.trace_or(xray).map(|trace| trace.id());
+        assert_eq!(id(&with(parent), Some(xray)).as_deref(), parent.get(3..35));
+        let xrays = Some("5759e988bd862e3fe1be46a994272793".to_owned());
+        assert_eq!(id(&with("nonsense"), Some(xray)), xrays);
+        assert_eq!(id(&request(&[]), None), None);
     }
 
     #[test]

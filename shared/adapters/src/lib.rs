@@ -25,6 +25,7 @@ pub mod known_good;
 pub mod ledger;
 pub mod log;
 pub mod logins;
+pub mod metrics;
 pub mod panics;
 pub mod ports;
 pub mod queue;

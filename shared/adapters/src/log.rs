@@ -12,21 +12,22 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use crate::panics;
 use crate::settings::{SettingsError, Strings};
+use crate::{metrics, panics};
 
 /// The crates whose lines are logged. A filter goes by how a name begins: no other crate's may
 /// begin like one of these.
 pub const OURS: [&str; 6] = ["adapters", "domain", "ingest", "delivery", "enrich", "sweeper"];
 
 /// Starts logging as `LOG_LEVEL` says (`error`, `warn`, `info`, `debug`, `trace`; `info` when not
-/// set), panics included: by their place, without their words. A second call changes nothing of the
-/// former.
+/// set), panics included: by their place, without their words; and [`metrics`], where they are on.
+/// A second call changes nothing of the former.
 pub fn start(strings: &impl Strings) -> Result<(), SettingsError> {
     let lines = lines(level(strings)?, std::io::stdout);
     // Only fails when logging was started before.
     let _ = tracing_subscriber::registry().with(lines).try_init();
     std::panic::set_hook(Box::new(panics::report));
+    metrics::start(strings);
     Ok(())
 }
 

@@ -1,10 +1,16 @@
 //! The queues: batches in, wake-ups in, unreadable records aside.
 
+use std::collections::HashMap;
+
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, MessageSystemAttributeNameForSends, MessageSystemAttributeValue,
+    SendMessageBatchRequestEntry,
+};
 use domain::id::SubscriptionId;
 use domain::limits::{BATCH_ENTRIES_MAX, MESSAGE_BYTES_MAX};
 use domain::message::{Events, QueueMessage, Sent, Unreadable, Wakeup};
+use domain::trace::Trace;
 use futures_util::future::join_all;
 
 use crate::aws::sentence;
@@ -27,6 +33,22 @@ pub struct Grouped<'a> {
     pub group: &'a str,
     /// The message.
     pub body: &'a str,
+    /// The trace that it belongs to: X-Ray then links the function that sends it and the one that it
+    /// wakes (<https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-message-metadata.html>).
+    pub trace: Option<Trace>,
+}
+
+impl Grouped<'_> {
+    fn system_attributes(
+        &self,
+    ) -> Option<HashMap<MessageSystemAttributeNameForSends, MessageSystemAttributeValue>> {
+        let trace = MessageSystemAttributeValue::builder()
+            .data_type("String")
+            .string_value(self.trace?.to_xray())
+            .build()
+            .expect("the data type is given");
+        Some(HashMap::from([(MessageSystemAttributeNameForSends::AwsTraceHeader, trace)]))
+    }
 }
 
 /// One queue, by its URL.
@@ -58,6 +80,7 @@ impl Queue {
                 .id(index.to_string())
                 .message_body(message.body)
                 .message_group_id(message.group)
+                .set_message_system_attributes(message.system_attributes())
                 .build()
                 .expect("ID and body are given")
         });
@@ -111,11 +134,14 @@ impl Queue {
 
     /// Sends the portions of a wide fan-out.
     pub async fn send_portions(&self, portions: Vec<Events>) -> Result<(), Refused> {
-        let message =
-            |events: Events| (events.scope().key(), QueueMessage::EventsV1(events).to_body());
-        let messages: Vec<(String, String)> = portions.into_iter().map(message).collect();
+        let message = |events: Events| {
+            let trace = events.as_slice().first().and_then(|event| event.trace);
+            (events.scope().key(), QueueMessage::EventsV1(events).to_body(), trace)
+        };
+        let messages: Vec<_> = portions.into_iter().map(message).collect();
+        let grouped = messages.iter();
         let messages: Vec<Grouped<'_>> =
-            messages.iter().map(|(group, body)| Grouped { group, body }).collect();
+            grouped.map(|(group, body, trace)| Grouped { group, body, trace: *trace }).collect();
         let sent = self.send_all(&messages).await;
         if sent.iter().all(|sent| *sent == Sent::Confirmed) { Ok(()) } else { Err(Refused) }
     }
@@ -169,6 +195,17 @@ fn batches(sizes: &[usize]) -> Vec<std::ops::Range<usize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn x_ray_is_told_of_the_trace_that_a_message_belongs_to() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let message = |trace| Grouped { group: "g", body: "b", trace };
+        let attributes = message(parent.parse().ok()).system_attributes().expect("a trace");
+        let told = &attributes[&MessageSystemAttributeNameForSends::AwsTraceHeader];
+        let header = "Root=1-4bf92f35-77b34da6a3ce929d0e0e4736;Parent=00f067aa0ba902b7;Sampled=1";
+        assert_eq!((told.string_value(), told.data_type()), (Some(header), "String"));
+        assert!(message(None).system_attributes().is_none());
+    }
 
     #[test]
     fn batches_hold_at_most_ten_messages_and_one_mebibyte() {

@@ -169,6 +169,10 @@ fn webhook_headers(headers: &WebhookHeaders, accept: &'static str) -> HeaderMap 
     map.insert("webhook-attempt", headers.attempt.into());
     let id = HeaderValue::from_str(headers.id.as_str());
     map.insert("webhook-id", id.expect("a delivery ID is plain ASCII"));
+    if let Some(trace) = headers.trace {
+        let trace = HeaderValue::from_str(&trace.to_string());
+        map.insert("traceparent", trace.expect("digits and hyphens"));
+    }
     map
 }
 

@@ -257,7 +257,12 @@ impl<P> Copy for Execution<'_, P> {}
 #[derive(Debug)]
 pub enum Fate {
     /// Everything in it is settled: the queue may forget it.
-    Settled(Vec<Report>),
+    Settled {
+        /// What became of each delivery that it stood for.
+        reports: Vec<Report>,
+        /// How many of its events no subscription listens to.
+        unmatched: usize,
+    },
     /// It stood for too many to be attempted at once: messages for this many portions of them are on
     /// the events queue in its place.
     Split {

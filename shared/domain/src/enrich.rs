@@ -18,6 +18,7 @@ pub mod last_known_good;
 mod memory;
 pub mod once;
 mod race;
+mod reason_class;
 mod recall;
 mod receipt;
 mod request;
@@ -220,9 +221,12 @@ pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Result<
     };
     let case = Case { event: &login.event, subscriptions: &subscriptions, time, decision_id };
     if let (Some(name), Some(ends)) = (&login.name, case.ends(settings)) {
-        return once::run(&case, name, ends, execution).await;
+        let mut decision = once::run(&case, name, ends, execution).await?;
+        decision.budget_ms = case.budget_ms(settings);
+        return Ok(decision);
     }
-    let (decision, learnt) = case.decide(execution).await;
+    let (mut decision, learnt) = case.decide(execution).await;
+    decision.budget_ms = case.budget_ms(settings);
     learnt.tell(&case, execution).await;
     Ok(decision)
 }
@@ -254,6 +258,10 @@ impl<'a> Case<'a> {
     /// The latest deadline of its targets; `None` when there are none.
     fn ends(&self, settings: &Settings) -> Option<Deadline> {
         self.asking(settings).map(|(_, _, time)| time.deadline).max()
+    }
+
+    fn budget_ms(&self, settings: &Settings) -> Option<u64> {
+        self.ends(settings).map(|end| end.left_ms(self.time.started_at))
     }
 
     /// Asks all targets and decides. What that teaches about the user is still to be told.

@@ -8,6 +8,7 @@ use crate::id::{ClientId, EventId, PropertyId, Sub};
 use crate::json::{Object, Problems};
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::trace::{self, Trace};
 
 /// A fact that a source reported. Its JSON is what queue messages and the ledger carry.
 ///
@@ -39,6 +40,10 @@ pub struct Event {
     /// The end user, where the source named one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sub: Option<Sub>,
+    /// The trace of the request that brought it, where there is one. Whatever reads a message or an
+    /// item without knowing of it passes it by.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "trace::lenient")]
+    pub trace: Option<Trace>,
     /// The type's standard data and whatever the source put beside it: a JSON object.
     pub data: Box<RawValue>,
 }
@@ -129,6 +134,7 @@ impl Event {
             property_id,
             client_id,
             sub,
+            trace: None,
             data: data?,
         })
     }

@@ -81,8 +81,12 @@ impl Subject {
         now: Timestamp,
         dice: impl FnMut() -> [u8; 10],
     ) -> Result<Vec<Self>, Refusal> {
-        let request =
-            Request { content_type: Some(JSON), content_encoding: None, body: Some(body) };
+        let request = Request {
+            content_type: Some(JSON),
+            content_encoding: None,
+            body: Some(body),
+            trace: None,
+        };
         let posted = request.parse(Source::NextIdentity, names, now, dice)?;
         let subject = |posted: crate::ingest::Posted| Self {
             origin: Origin::Posted { id: posted.id, occurred_at: posted.occurred_at },

@@ -114,6 +114,28 @@ pub enum Reason {
     SigningKeyMissing,
 }
 
+impl Reason {
+    /// The reason without what differs from target to target: one of a dozen, for metrics.
+    #[must_use]
+    pub fn class(&self) -> &'static str {
+        match self {
+            Self::Exhausted(_) => "exhausted",
+            Self::Final(code) if code == "http_410" => "gone",
+            Self::Final(code) if code.starts_with("http_") => "http_final",
+            Self::Final(_) => "endpoint_refused",
+            Self::SubscriptionDisabled => "subscription_disabled",
+            Self::Unreadable => "item_unreadable",
+            Self::SubscriptionChanged => "subscription_changed",
+            Self::SubscriptionDeleted => "subscription_deleted",
+            Self::SubscriptionUnreadable => "subscription_unreadable",
+            Self::SecretUnreadable => "secret_unreadable",
+            Self::SecretMissing => "secret_missing",
+            Self::EncryptionKeyUnusable => "encryption_key_unusable",
+            Self::SigningKeyMissing => "signing_key_missing",
+        }
+    }
+}
+
 /// A claim on an item: while the lease lasts, and nobody else has moved the attempt, it is ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
@@ -194,6 +216,20 @@ mod tests {
     fn reasons_are_codes() {
         assert_eq!(Reason::Exhausted("http_503".into()).to_string(), "exhausted:http_503");
         assert_eq!(Reason::Final("egress_blocked".into()).to_string(), "egress_blocked");
+    }
+
+    #[test]
+    fn a_reason_is_of_a_class_that_no_target_chooses() {
+        for (code, class) in [
+            ("http_410", "gone"),
+            ("http_301", "http_final"),
+            ("http_100", "http_final"),
+            ("egress_blocked", "endpoint_refused"),
+        ] {
+            assert_eq!(Reason::Final(code.to_owned()).class(), class);
+        }
+        assert_eq!(Reason::Exhausted("http_503".to_owned()).class(), "exhausted");
+        assert_eq!(Reason::SubscriptionDeleted.class(), Reason::SubscriptionDeleted.to_string());
     }
 
     #[test]

@@ -35,5 +35,6 @@ pub mod source;
 pub mod subscription;
 pub mod sweep;
 pub mod time;
+pub mod trace;
 pub mod verification;
 pub mod webhook_secrets;

@@ -18,6 +18,7 @@ use crate::jose::{Compact, CompactJwe};
 use crate::json::push_member;
 use crate::subscription::{Fields, Subscription};
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 pub use webhook::{Signature, SignedWebhook, UnsignedWebhook, WEBHOOK_MEDIA_TYPE, webhook_payload};
 
@@ -191,6 +192,17 @@ pub struct WebhookHeaders {
     pub timestamp: Timestamp,
     /// `webhook-attempt`: counted from 1.
     pub attempt: u32,
+    /// `traceparent`: the span of this attempt, where the event has a trace.
+    pub trace: Option<Trace>,
+}
+
+impl WebhookHeaders {
+    /// The headers of an attempt, with its own span in the event's trace.
+    #[must_use]
+    pub fn of_attempt(id: DeliveryId, timestamp: Timestamp, attempt: u32, event: &Event) -> Self {
+        let trace = event.trace.map(|trace| trace.child(id.as_str(), attempt));
+        Self { id, timestamp, attempt, trace }
+    }
 }
 
 #[cfg(test)]

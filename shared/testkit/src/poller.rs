@@ -30,7 +30,7 @@ pub async fn work_one(world: &World, queue: Queue, settings: &Settings) -> Optio
     let execution = world.execution(invocation, settings);
     let fate = delivery::run(queue, &message.body, execution).await;
     match fate {
-        Fate::Settled(_) | Fate::Split { .. } | Fate::SetAside(_) => {
+        Fate::Settled { .. } | Fate::Split { .. } | Fate::SetAside(_) => {
             world.delete(queue, &message.id);
         }
         Fate::Returned(..) => {}

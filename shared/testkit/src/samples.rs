@@ -75,6 +75,7 @@ pub fn decision(id: &str) -> Decision {
         explanation: "allow: the target of s1 answered allow".to_owned(),
         targets: Vec::new(),
         elapsed_ms: 7,
+        budget_ms: None,
         repeated: false,
     }
 }

@@ -93,7 +93,7 @@ impl Served {
         let invocation = Invocation { deadline: None };
         let execution = Execution { invocation, settings: &settings, memory, ports: world };
         let fate = delivery::run(Queue::Events, &message.body, execution).await;
-        let (Fate::Settled(_) | Fate::Split { .. }) = fate else {
+        let (Fate::Settled { .. } | Fate::Split { .. }) = fate else {
             return Err("a message was not settled".into());
         };
         world.delete(Queue::Events, &message.id);

@@ -322,7 +322,7 @@ async fn the_probe_that_disables_says_so() {
         ports: &world,
     };
     let fate = run(Queue::Retries, &wakeup.body, execution).await;
-    let domain::delivery::Fate::Settled(reports) = fate else { unreachable!("{fate:?}") };
+    let domain::delivery::Fate::Settled { reports, .. } = fate else { unreachable!("{fate:?}") };
     assert!(matches!(reports[0].ended, Some(Ended::Failing { .. })), "{reports:?}");
     assert!(matches!(reports[0].breaker, None | Some(Change::Closed)));
 }

@@ -292,7 +292,7 @@ async fn ten_thousand_subscriptions_are_served_once_each_and_the_work_of_a_messa
     let (mut attempted, mut split, mut bytes_max) = (0, 0, 0);
     while let Some(worked) = work_one(&world, Queue::Events, &settings()).await {
         match worked.fate {
-            Fate::Settled(_) => attempted += 1,
+            Fate::Settled { .. } => attempted += 1,
             Fate::Split { portions } => {
                 assert!(portions <= SPLIT_PORTIONS_MAX + 1);
                 split += 1;

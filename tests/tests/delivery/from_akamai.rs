@@ -32,6 +32,7 @@ async fn heard(world: &World, token: &str) -> Answer {
         content_type: Some(MEDIA_TYPE),
         content_encoding: None,
         body: Some(token.as_bytes()),
+        trace: None,
     };
     let settings =
         Settings { names: EventTypeNames::default(), egress: EgressPolicy::production() };

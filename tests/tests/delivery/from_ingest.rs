@@ -27,6 +27,7 @@ pub(super) async fn posted(world: &World, body: &Value) -> Answer {
         content_type: Some("application/json"),
         content_encoding: None,
         body: Some(body.as_bytes()),
+        trace: None,
     };
     run(request, Source::NextIdentity, &EventTypeNames::default(), world).await
 }

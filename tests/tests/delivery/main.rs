@@ -66,7 +66,7 @@ async fn world_after_a_failure(reactions: impl IntoIterator<Item = Reaction>) ->
 /// Works one record, which is settled.
 async fn settled(world: &World, queue: Queue) -> Vec<Report> {
     let worked = work_one(world, queue, &settings()).await.expect("a visible record");
-    let Fate::Settled(reports) = worked.fate else {
+    let Fate::Settled { reports, .. } = worked.fate else {
         unreachable!("the record was not settled: {:?}", worked.fate)
     };
     reports
@@ -128,7 +128,7 @@ async fn work_in(
     let deadline = Some(Deadline::at(world.now().plus_ms(INVOCATION_MS)));
     let invocation = Invocation { deadline };
     let execution = Execution { invocation, settings, memory, ports: world };
-    if let Fate::Settled(_) = run(queue, &message.body, execution).await {
+    if let Fate::Settled { .. } = run(queue, &message.body, execution).await {
         world.delete(queue, &message.id);
     }
 }

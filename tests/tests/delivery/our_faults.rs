@@ -149,7 +149,7 @@ async fn f12_an_attempt_that_could_not_end_in_time_is_not_begun() {
         let fate = run_with_left(&world, Queue::Events, &message.body, left_ms).await;
         assert_eq!(world.posts().len(), posts, "{left_ms} ms left");
         match fate {
-            Fate::Settled(_) => assert_eq!(posts, 1),
+            Fate::Settled { .. } => assert_eq!(posts, 1),
             Fate::Returned(fault, reports) => {
                 assert_eq!((fault, reports.len(), posts), (OurFault::OutOfTime, 0, 0));
             }

@@ -27,7 +27,7 @@ fn question(url: &str, allowed_ms: u64) -> Question {
     Question {
         url: wanting(GuardedUrl::judge(url, POLICY).expect("a loopback URL")),
         notification: Notification::Token(token),
-        headers: WebhookHeaders { id, timestamp: now, attempt: 1 },
+        headers: WebhookHeaders { id, timestamp: now, attempt: 1, trace: None },
         deadline: Deadline::at(now.plus_ms(allowed_ms)),
         connection: Connection::Kept,
     }

@@ -22,7 +22,12 @@ fn post_to(url: &str) -> Post {
     Post {
         url: wanting(GuardedUrl::judge(url, POLICY).expect("a loopback URL")),
         notification: Notification::Token(notification()),
-        headers: WebhookHeaders { id: delivery_id("e1", "s1"), timestamp: START, attempt: 3 },
+        headers: WebhookHeaders {
+            id: delivery_id("e1", "s1"),
+            timestamp: START,
+            attempt: 3,
+            trace: None,
+        },
         deadline: Deadline::at(clock::now().plus_ms(20_000)),
     }
 }

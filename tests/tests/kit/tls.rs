@@ -73,7 +73,12 @@ async fn a27_the_client_for_targets_trusts_no_authority_but_the_public_ones() {
             signing_input(Algorithm::Es256, "k1", TYP, "{}"),
             b"s",
         )),
-        headers: WebhookHeaders { id: delivery_id("e1", "s1"), timestamp: START, attempt: 1 },
+        headers: WebhookHeaders {
+            id: delivery_id("e1", "s1"),
+            timestamp: START,
+            attempt: 1,
+            trace: None,
+        },
         deadline: Deadline::at(clock::now().plus_ms(20_000)),
     };
     let targets = Targets::new(policy).expect("a client");

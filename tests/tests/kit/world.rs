@@ -66,7 +66,7 @@ async fn futures_that_run_side_by_side_interleave() {
         assert!(world.ledger().is_empty(), "both are posted to before either is written down");
         assert!(work.as_mut().poll(&mut context).is_pending());
     }
-    assert!(matches!(work.await, Fate::Settled(reports) if reports.len() == 2));
+    assert!(matches!(work.await, Fate::Settled { reports, .. } if reports.len() == 2));
 }
 
 #[tokio::test]

@@ -41,7 +41,7 @@ fn headers() -> WebhookHeaders {
     let scope = Scope::Property(PropertyId::parse("p").expect("valid"));
     let event = EventId::parse("e").expect("valid");
     let id = DeliveryId::of(&scope, &event, &SubscriptionId::parse("s").expect("valid"));
-    WebhookHeaders { id, timestamp: Timestamp::from_ms(1_795_428_000_999), attempt: 3 }
+    WebhookHeaders { id, timestamp: Timestamp::from_ms(1_795_428_000_999), attempt: 3, trace: None }
 }
 
 fn notification() -> Compact {

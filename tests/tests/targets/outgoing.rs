@@ -49,6 +49,32 @@ async fn a53_a_notification_has_exactly_these_headers_and_the_signed_bytes_as_it
 }
 
 #[tokio::test]
+async fn a53_an_attempt_in_a_trace_says_so_in_one_header_more() {
+    let target = saying(http("202 Accepted", "", "")).await;
+    let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let mut post = post(hook(&target), AMPLE_MS);
+    post.headers.trace = parent.parse().ok();
+    assert_eq!(client().post(post).await, replied(202));
+    let (_, named, _) = heard(&target);
+    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(
+        names,
+        [
+            "accept",
+            "content-length",
+            "content-type",
+            "host",
+            "traceparent",
+            "user-agent",
+            "webhook-attempt",
+            "webhook-id",
+            "webhook-timestamp"
+        ]
+    );
+    assert_eq!(named[4].1, parent);
+}
+
+#[tokio::test]
 async fn a53_a_standard_webhook_has_its_signatures_in_a_header_and_the_signed_bytes_as_its_body() {
     let target = saying(http("202 Accepted", "", "")).await;
     let unsigned = UnsignedWebhook::new(&headers(), r#"{"a":1}"#);

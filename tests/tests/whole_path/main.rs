@@ -16,4 +16,5 @@ mod refusals;
 mod repetitions;
 mod samples;
 mod support;
+mod traces;
 mod walks;

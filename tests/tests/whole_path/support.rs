@@ -49,6 +49,13 @@ impl Stack {
         self.post(path, "application/json", body.to_string()).await
     }
 
+    /// As [`Self::post_json`], in a trace.
+    pub(crate) async fn post_traced(&self, path: &str, traceparent: &str, body: &Value) -> Answer {
+        let url = format!("{}{path}", self.local.api_url());
+        let request = self.http.post(url).header("traceparent", traceparent);
+        answer(request.header("content-type", "application/json").body(body.to_string())).await
+    }
+
     pub(crate) async fn get(&self, path: &str) -> Answer {
         answer(self.http.get(format!("{}{path}", self.local.api_url()))).await
     }

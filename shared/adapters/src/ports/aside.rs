@@ -55,7 +55,7 @@ impl Ports for AsidePorts {
         let messages: Vec<Grouped<'_>> = records
             .iter()
             .zip(&groups)
-            .map(|(record, group)| Grouped { group, body: &record.body })
+            .map(|(record, group)| Grouped { group, body: &record.body, trace: None })
             .collect();
         self.worked.send_all(&messages).await
     }

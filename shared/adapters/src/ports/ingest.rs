@@ -89,7 +89,11 @@ impl Ports for IngestPorts {
     async fn send(&self, messages: &[Outgoing]) -> Vec<Sent> {
         let messages: Vec<Grouped<'_>> = messages
             .iter()
-            .map(|message| Grouped { group: &message.group, body: &message.body })
+            .map(|message| Grouped {
+                group: &message.group,
+                body: &message.body,
+                trace: message.trace,
+            })
             .collect();
         self.events.send_all(&messages).await
     }

@@ -85,7 +85,7 @@ impl Ports for SweepPorts {
         let messages: Vec<Grouped<'_>> = items
             .iter()
             .zip(&bodies)
-            .map(|(item, body)| Grouped { group: item.subscription_id.as_str(), body })
+            .map(|(item, body)| Grouped { group: item.subscription_id.as_str(), body, trace: None })
             .collect();
         self.retries.send_all(&messages).await
     }

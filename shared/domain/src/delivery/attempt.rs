@@ -64,11 +64,8 @@ pub(super) async fn make(
     let Some(pass) = gate::admit(&key, look, execution).await else {
         return Ok(due.held(ports.now()));
     };
-    let headers = WebhookHeaders {
-        id: due.delivery_id(),
-        timestamp: ports.now(),
-        attempt: due.attempt.saturating_add(1),
-    };
+    let number = due.attempt.saturating_add(1);
+    let headers = WebhookHeaders::of_attempt(due.delivery_id(), ports.now(), number, event);
     let content = Content::Event(event);
     let signed = match signing::sign(content, subscription, &headers, execution).await? {
         Ok(signed) => signed,
@@ -116,6 +113,8 @@ impl Due<'_> {
             event_id: self.event.id.clone(),
             kind: self.event.kind,
             scope: self.event.scope.clone(),
+            accepted_at: self.event.accepted_at,
+            trace: self.event.trace,
             subscription_id: self.subscription.id.clone(),
             attempt,
             outcome: None,

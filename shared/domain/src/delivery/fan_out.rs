@@ -29,7 +29,10 @@ pub(super) async fn run(events: &Events, execution: Execution<'_, impl Ports>) -
         Err(fault) => return Fate::Returned(fault, Vec::new()),
     };
     match Plan::of(events, &subscriptions) {
-        Plan::Attempt(pairs) => attempt_all(&pairs, execution).await,
+        Plan::Attempt(pairs) => {
+            let unmatched = unmatched(events, &pairs);
+            attempt_all(&pairs, unmatched, execution).await
+        }
         Plan::Split(spans) => split(events, spans, execution).await,
     }
 }
@@ -102,8 +105,16 @@ async fn split(events: &Events, spans: Vec<Span>, execution: Execution<'_, impl 
     Fate::Split { portions }
 }
 
+/// How many events nobody listens to. A portion knows of its own pairs only, and says none.
+fn unmatched(events: &Events, pairs: &[(&Event, &Subscription)]) -> usize {
+    let is_heard = |event: &Event| pairs.iter().any(|(heard, _)| std::ptr::eq(*heard, event));
+    let unheard = events.as_slice().iter().filter(|event| !is_heard(event));
+    if events.span().is_whole() { unheard.count() } else { 0 }
+}
+
 async fn attempt_all(
     pairs: &[(&Event, &Subscription)],
+    unmatched: usize,
     execution: Execution<'_, impl Ports>,
 ) -> Fate {
     let attempts = pairs.iter().map(|(event, to)| first_attempt(event, to, execution));
@@ -116,7 +127,7 @@ async fn attempt_all(
         }
     }
     match fault {
-        None => Fate::Settled(reports),
+        None => Fate::Settled { reports, unmatched },
         Some(fault) => Fate::Returned(fault, reports),
     }
 }

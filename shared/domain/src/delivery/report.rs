@@ -8,6 +8,7 @@ use crate::ledger::Reason;
 use crate::outcome::Outcome;
 use crate::scope::Scope;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 /// What became of one delivery: one log line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +21,10 @@ pub struct Report {
     pub kind: EventType,
     /// Of which scope.
     pub scope: Scope,
+    /// When its event was accepted.
+    pub accepted_at: Timestamp,
+    /// The trace of its event, where it has one.
+    pub trace: Option<Trace>,
     /// To which subscription.
     pub subscription_id: SubscriptionId,
     /// The number of the attempt that was made, or of the last one when none was.
@@ -80,6 +85,20 @@ pub enum Trouble {
     Begins,
     /// It is closed again.
     Ends,
+}
+
+impl Disposition {
+    /// In logs and metrics: `delivered`, `retrying`, `held`, `dead` or `in_ledger`.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Retrying { .. } => "retrying",
+            Self::Held { .. } => "held",
+            Self::Dead(_) => "dead",
+            Self::InLedger => "in_ledger",
+        }
+    }
 }
 
 /// Where an attempt leaves its delivery.

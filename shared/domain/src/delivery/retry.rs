@@ -13,7 +13,10 @@ use crate::subscription::{Subscription, Subscriptions};
 /// Works one wake-up. Whoever loses the claim has nothing to do.
 pub(super) async fn run(wakeup: &Wakeup, execution: Execution<'_, impl Ports>) -> Fate {
     match try_run(wakeup, execution).await {
-        Ok(report) => Fate::Settled(report.into_iter().collect()),
+        Ok(report) => {
+            let reports = report.into_iter().collect();
+            Fate::Settled { reports, unmatched: 0 }
+        }
         Err(fault) => Fate::Returned(fault, Vec::new()),
     }
 }
@@ -119,6 +122,8 @@ async fn give_up(
         event_id: item.event.id.clone(),
         kind: item.event.kind,
         scope: item.event.scope.clone(),
+        accepted_at: item.event.accepted_at,
+        trace: item.event.trace,
         subscription_id: item.subscription_id.clone(),
         attempt: item.attempt,
         outcome: None,

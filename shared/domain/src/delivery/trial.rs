@@ -65,11 +65,8 @@ async fn post(
     execution: Execution<'_, impl Ports>,
 ) -> Result<Trial, OurFault> {
     let ports = execution.ports;
-    let headers = WebhookHeaders {
-        id: DeliveryId::of(&event.scope, &event.id, &subscription.id),
-        timestamp: ports.now(),
-        attempt: 1,
-    };
+    let id = DeliveryId::of(&event.scope, &event.id, &subscription.id);
+    let headers = WebhookHeaders::of_attempt(id, ports.now(), 1, event);
     let content = Content::Event(event);
     let signed = match signing::sign(content, subscription, &headers, execution).await? {
         Ok(signed) => signed,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::receipt::{self, TargetReport};
 use super::voice::{Heard, Voice, WITHOUT_KNOWING};
-use super::{Claims, claims};
+use super::{Claims, claims, reason_class};
 use crate::subscription::Action;
 
 /// The answer to the login journey, as it goes over the wire, and its receipt: what a support
@@ -31,6 +31,10 @@ pub struct Decision {
     pub targets: Vec<TargetReport>,
     /// How long it took, in milliseconds.
     pub elapsed_ms: u64,
+    /// How long it might have taken, in milliseconds: until the latest deadline of its targets.
+    /// `None` where nobody was asked. For metrics, not for callers.
+    #[serde(skip)]
+    pub budget_ms: Option<u64>,
     /// Whether it was made for an earlier asking under the same `requestId`.
     #[serde(default, skip_serializing_if = "is_not")]
     pub repeated: bool,
@@ -48,6 +52,11 @@ impl Decision {
     pub fn read(text: &str) -> Option<Self> {
         let decision: Self = serde_json::from_str(text).ok()?;
         claims::are_allowed(&decision.custom_claims).then_some(decision)
+    }
+
+    /// The reasons without what targets and subscriptions name: each one of two dozen, for metrics.
+    pub fn reason_classes(&self) -> impl Iterator<Item = &'static str> {
+        self.reasons.iter().map(|reason| reason_class::of(reason))
     }
 
     /// Nobody could be asked, because the table could not be read.
@@ -120,6 +129,7 @@ impl Decision {
             explanation: String::new(),
             targets: Vec::new(),
             elapsed_ms,
+            budget_ms: None,
             repeated: false,
         }
     }

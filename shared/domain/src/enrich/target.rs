@@ -215,11 +215,8 @@ impl<'a> Target<'a> {
         let deadline = self.time.deadline;
         let notification =
             signing::notification(&payload, self.subscription, deadline, execution).await?;
-        let headers = WebhookHeaders {
-            id: DeliveryId::of(&event.scope, &event.id, &self.subscription.id),
-            timestamp: ports.now(),
-            attempt: 1,
-        };
+        let id = DeliveryId::of(&event.scope, &event.id, &self.subscription.id);
+        let headers = WebhookHeaders::of_attempt(id, ports.now(), 1, event);
         Ok(Question { url, notification, headers, deadline, connection: Connection::Kept })
     }
 

@@ -245,6 +245,7 @@ mod tests {
             content_type: Some("application/json"),
             content_encoding: None,
             body: Some(body.as_bytes()),
+            trace: None,
         };
         let now = Timestamp::from_ms(at_ms);
         let posted =

@@ -127,7 +127,10 @@ pub async fn listen(
         Err(NoSource) => return Heard { application: None, answer: Trouble::Source.into() },
     };
     let answer = match hear(unproven, &source, audience, settings.egress, ports).await {
-        Ok(Proven::Event(event)) => store(*event, audience.now, ports).await,
+        Ok(Proven::Event(mut event)) => {
+            event.trace = request.trace;
+            store(*event, audience.now, ports).await
+        }
         Ok(Proven::Ignored(ignored)) => Answer::Ignored(ignored),
         Err(answer) => answer,
     };

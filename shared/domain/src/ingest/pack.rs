@@ -8,6 +8,7 @@ use crate::id::EventId;
 use crate::limits::MESSAGE_PACK_BYTES_MAX;
 use crate::message::queue_safe;
 use crate::scope::Scope;
+use crate::trace::Trace;
 
 /// A message for the events queue. No `Debug`: its body may hold personal data.
 #[derive(Clone)]
@@ -18,6 +19,8 @@ pub struct Outgoing {
     pub body: String,
     /// The events in it.
     pub event_ids: Vec<EventId>,
+    /// The trace that they belong to.
+    pub trace: Option<Trace>,
 }
 
 /// What [`crate::message::QueueMessage::EventsV1`] is when the events are JSON already.
@@ -30,6 +33,7 @@ struct Parcel {
     scope: Scope,
     events: Vec<Box<RawValue>>,
     event_ids: Vec<EventId>,
+    trace: Option<Trace>,
     bytes: usize,
 }
 
@@ -54,6 +58,7 @@ pub(super) fn pack(events: &Unsent) -> Vec<Outgoing> {
                 scope: event.scope.clone(),
                 events: vec![json],
                 event_ids: vec![event.id.clone()],
+                trace: event.trace,
                 bytes: bytes + ENVELOPE_BYTES,
             });
         }
@@ -71,6 +76,7 @@ impl Parcel {
             group: self.scope.key(),
             body: queue_safe(serde_json::to_string(&packed).expect("raw JSON in an array is JSON")),
             event_ids: self.event_ids,
+            trace: self.trace,
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::limits::{EVENT_BYTES_MAX, JSON_DEPTH_MAX, REQUEST_BYTES_MAX, REQUEST_
 use crate::media_type;
 use crate::message::queued_bytes;
 use crate::time::Timestamp;
+use crate::trace::Trace;
 
 /// A request as it came, header values and bytes.
 #[derive(Clone, Copy)]
@@ -21,6 +22,8 @@ pub struct Request<'a> {
     pub content_encoding: Option<&'a str>,
     /// The body; `None` when its transfer encoding could not be undone.
     pub body: Option<&'a [u8]>,
+    /// The trace that it belongs to.
+    pub trace: Option<Trace>,
 }
 
 /// Why a request is refused. Nothing of it was stored.
@@ -114,7 +117,8 @@ impl<'a> Request<'a> {
             };
             let (id, occurred_at) =
                 (GivenBy::of(&object, "id"), GivenBy::of(&object, "occurredAt"));
-            if let Some(event) = Event::parse(object, arrival, &mut problems) {
+            if let Some(mut event) = Event::parse(object, arrival, &mut problems) {
+                event.trace = self.trace;
                 if !seen.insert(event.id.clone()) {
                     problems.add(pointer.child("id"), "is given twice in this request");
                 }

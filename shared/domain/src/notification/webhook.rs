@@ -151,6 +151,7 @@ mod tests {
             id: DeliveryId::of(&super::super::tests::event("{}").scope, &event, &subscription),
             timestamp: Timestamp::from_ms(1_795_395_601_999),
             attempt: 1,
+            trace: None,
         }
     }
 

@@ -247,6 +247,7 @@ fn read_event(
         property_id: Some(source.property_id.clone()),
         client_id: source.client_id.clone(),
         sub: Some(sub),
+        trace: None,
         data: data_of(raw),
     })))
 }

@@ -110,6 +110,10 @@ pub enum Unavailable {
 }
 
 impl Unavailable {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Timeout, Self::Connection, Self::Status, Self::BreakerOpen, Self::KeySet];
+
     /// Its name in rows, reasons and logs.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -47,6 +47,7 @@ impl Challenge {
             id: DeliveryId::of(&subscription.scope, &self.id, &subscription.id),
             timestamp: self.at,
             attempt: 1,
+            trace: None,
         }
     }
 

@@ -160,6 +160,7 @@ impl<'a> Simulation<'a> {
                 content_type: Some("application/json"),
                 content_encoding: None,
                 body: Some(body.as_bytes()),
+                trace: None,
             };
             let run = ingest::run(request, Source::NextIdentity, &names, world);
             let answer = world.on_errand(errand, run).await;
@@ -244,7 +245,7 @@ impl<'a> Simulation<'a> {
             Done::Delivered { queue, records } => {
                 for (message, fate) in records {
                     match fate {
-                        Fate::Settled(_) | Fate::Split { .. } | Fate::SetAside(_) => {
+                        Fate::Settled { .. } | Fate::Split { .. } | Fate::SetAside(_) => {
                             self.forget(queue, &message);
                         }
                         Fate::Returned(..) => {}
