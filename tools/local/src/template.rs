@@ -13,10 +13,11 @@
 //! | `AWS::DynamoDB::Table` | name, attributes, keys, global indexes, time to live |
 //! | `AWS::SecretsManager::Secret` | name, `SecretString` |
 //! | `AWS::KMS::Key`, `AWS::KMS::Alias` | that it is there; its name and key |
-//! | `AWS::Serverless::Function` | timeout, environment, events of type SQS, `HttpApi`, `Schedule`, `ScheduleV2` |
+//! | `AWS::Serverless::Function` | name, timeout, environment, events of type SQS, `Schedule`, `ScheduleV2` |
+//! | `AWS::ApiGatewayV2::Route`, `…::Integration` | method and path; whose function |
 //!
 //! `yaml` turns text into nodes, `resolve` answers `!Ref`, `!Sub` and their kin, `property` reads
-//! typed values with an error that knows its place, `resources` and `functions` say which
+//! typed values with an error that knows its place, `resources`, `functions` and `routes` say which
 //! properties there are.
 
 mod account;
@@ -24,18 +25,20 @@ mod functions;
 mod property;
 mod resolve;
 mod resources;
+mod routes;
 mod yaml;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use account::Account;
-pub use functions::{Function, QueueMapping, Route};
+pub use functions::{Function, QueueMapping};
 pub use resolve::Reason;
 pub use resources::{
     Attribute, AttributeKind, Index, Key, KeyRole, KmsAlias, KmsKey, Projection, Queue, Redrive,
     Secret, Table,
 };
+pub use routes::Route;
 
 /// The resources that the local stack can stand up, in the order of the template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -143,12 +146,19 @@ impl Stack {
             .get("Resources")
             .and_then(yaml::Node::entries)
             .ok_or(TemplateError::NoResources)?;
+        let (mut routes, mut integrations) = (Vec::new(), Vec::new());
         for (id, resource) in declared {
-            stack.add(&resolver, id, resource)?;
+            let Some((kind, root)) = wanted(&resolver, id, resource)? else { continue };
+            match kind {
+                resolve::ROUTE => routes.push(routes::Declared::read(&root)?),
+                resolve::INTEGRATION => integrations.push(routes::Integration::read(&root)?),
+                _ => stack.add(kind, &root, &resolver)?,
+            }
         }
         for function in &mut stack.functions {
             function.name_queues(&stack.queues, &settings.account)?;
         }
+        routes::give(routes, &integrations, &mut stack.functions, &settings.account)?;
         Ok(stack)
     }
 
@@ -178,38 +188,48 @@ impl Stack {
 
     fn add(
         &mut self,
+        kind: &str,
+        root: &property::Property<'_>,
         resolver: &resolve::Resolver<'_>,
-        id: &str,
-        resource: &yaml::Node,
     ) -> Result<(), TemplateError> {
-        let kind = resource.get("Type").and_then(yaml::Node::text);
-        if !matches!(
-            kind,
-            Some(
-                resolve::QUEUE
-                    | resolve::TABLE
-                    | resolve::SECRET
-                    | resolve::KMS_KEY
-                    | resolve::KMS_ALIAS
-                    | resolve::FUNCTION
-            )
-        ) {
-            return Ok(());
-        }
-        let root = property::Property::of_resource(resolver, id, resource);
-        if !root.is_wanted(resource.get("Condition"))? {
-            return Ok(());
-        }
         match kind {
-            Some(resolve::QUEUE) => self.queues.push(Queue::read(&root)?),
-            Some(resolve::TABLE) => self.tables.push(Table::read(&root)?),
-            Some(resolve::SECRET) => self.secrets.push(Secret::read(&root)?),
-            Some(resolve::KMS_KEY) => self.kms_keys.push(KmsKey::read(&root)),
-            Some(resolve::KMS_ALIAS) => self.kms_aliases.push(KmsAlias::read(&root)?),
-            _ => self.functions.push(Function::read(&root, resolver)?),
+            resolve::QUEUE => self.queues.push(Queue::read(root)?),
+            resolve::TABLE => self.tables.push(Table::read(root)?),
+            resolve::SECRET => self.secrets.push(Secret::read(root)?),
+            resolve::KMS_KEY => self.kms_keys.push(KmsKey::read(root)),
+            resolve::KMS_ALIAS => self.kms_aliases.push(KmsAlias::read(root)?),
+            resolve::FUNCTION => self.functions.push(Function::read(root, resolver)?),
+            _ => {}
         }
         Ok(())
     }
+}
+
+/// What a resource is and its properties, unless its condition says that it is not there, or its
+/// type is none that is read.
+fn wanted<'a>(
+    resolver: &'a resolve::Resolver<'a>,
+    id: &'a str,
+    resource: &'a yaml::Node,
+) -> Result<Option<(&'a str, property::Property<'a>)>, TemplateError> {
+    let Some(kind) = resource.get("Type").and_then(yaml::Node::text) else {
+        return Ok(None);
+    };
+    let read = [
+        resolve::QUEUE,
+        resolve::TABLE,
+        resolve::SECRET,
+        resolve::KMS_KEY,
+        resolve::KMS_ALIAS,
+        resolve::FUNCTION,
+        resolve::ROUTE,
+        resolve::INTEGRATION,
+    ];
+    if !read.contains(&kind) {
+        return Ok(None);
+    }
+    let root = property::Property::of_resource(resolver, id, resource);
+    Ok(root.is_wanted(resource.get("Condition"))?.then_some((kind, root)))
 }
 
 #[cfg(test)]

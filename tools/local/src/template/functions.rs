@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::resolve::{Reason, Resolver};
 use super::resources::Queue;
+use super::routes::Route;
 use super::{Account, TemplateError, property::Property};
 
 /// An `AWS::Serverless::Function`.
@@ -11,6 +12,8 @@ use super::{Account, TemplateError, property::Property};
 pub struct Function {
     /// Logical ID in the template, e.g. `DeliveryFunction`.
     pub logical_id: String,
+    /// Name, e.g. `local-DeliveryFunction`.
+    pub name: String,
     /// How long one invocation may run, in seconds: 1 to 900, 3 by default.
     pub timeout_s: u32,
     /// Environment variables, those of `Globals` included. A reference to a queue is its URL, to
@@ -39,15 +42,6 @@ pub struct QueueMapping {
     pub report_batch_item_failures: bool,
 }
 
-/// An HTTP request that wakes a function.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    /// Method in capitals, or `ANY`.
-    pub method: String,
-    /// Path as the API Gateway writes it, e.g. `/v1/sources/{source}/events`, or `$default`.
-    pub path: String,
-}
-
 impl Function {
     pub(super) fn read(
         root: &Property<'_>,
@@ -60,6 +54,7 @@ impl Function {
         };
         let mut function = Self {
             logical_id: root.resource().to_owned(),
+            name: root.physical_name()?,
             timeout_s,
             environment: environment(&globals)?,
             queue_mappings: Vec::new(),
@@ -78,8 +73,6 @@ impl Function {
         let properties = event.get("Properties")?;
         match (kind.as_str(), properties) {
             ("SQS", Some(of)) => self.queue_mappings.push(QueueMapping::read(&of)?),
-            ("HttpApi", Some(of)) => self.routes.push(Route::read(&of)?),
-            ("HttpApi", None) => self.routes.push(Route::every()),
             ("Schedule", Some(of)) => self.schedules.push(of.require("Schedule")?.text()?),
             ("ScheduleV2", Some(of)) => {
                 self.schedules.push(of.require("ScheduleExpression")?.text()?);
@@ -127,21 +120,6 @@ impl QueueMapping {
             },
             report_batch_item_failures: reports,
         })
-    }
-}
-
-impl Route {
-    fn read(of: &Property<'_>) -> Result<Self, TemplateError> {
-        let every = Self::every();
-        Ok(Self {
-            method: of.text_of("Method")?.map_or(every.method, |it| it.to_ascii_uppercase()),
-            path: of.text_of("Path")?.unwrap_or(every.path),
-        })
-    }
-
-    /// What an HTTP API event without properties stands for.
-    fn every() -> Self {
-        Self { method: "ANY".to_owned(), path: "$default".to_owned() }
     }
 }
 

@@ -12,6 +12,8 @@ pub(super) const SECRET: &str = "AWS::SecretsManager::Secret";
 pub(super) const KMS_KEY: &str = "AWS::KMS::Key";
 pub(super) const KMS_ALIAS: &str = "AWS::KMS::Alias";
 pub(super) const FUNCTION: &str = "AWS::Serverless::Function";
+pub(super) const ROUTE: &str = "AWS::ApiGatewayV2::Route";
+pub(super) const INTEGRATION: &str = "AWS::ApiGatewayV2::Integration";
 
 /// A reference that leads back to itself ends at this depth.
 const DEPTH_MAX: usize = 64;
@@ -164,10 +166,22 @@ impl<'a> Resolver<'a> {
             Some(QUEUE) => Ok(account.queue_url(&self.physical_name(name)?)),
             Some(SECRET) => Ok(account.secret_arn(&self.physical_name(name)?)),
             Some(TABLE | FUNCTION | KMS_ALIAS) => self.physical_name(name),
-            // Keys have no names: its ID is what it is called here.
-            Some(KMS_KEY) => Ok(name.to_owned()),
-            _ => self.given(name),
+            // These have no names: its logical ID is what it is called here.
+            Some(KMS_KEY | INTEGRATION) => Ok(name.to_owned()),
+            _ => match name.strip_suffix(".Alias") {
+                Some(id) => self.alias(id),
+                None => self.given(name),
+            },
         }
+    }
+
+    /// The ARN of the alias that SAM publishes each version of a function under, which it calls
+    /// `<logical ID>.Alias`.
+    fn alias(&self, id: &str) -> Result<String, Reason> {
+        let properties = self.resource(id).and_then(|it| it.get("Properties"));
+        let alias = properties.and_then(|it| it.get("AutoPublishAlias"));
+        let alias = alias.ok_or_else(|| Reason::UnknownReference(format!("{id}.Alias")))?;
+        Ok(format!("{}:{}", self.attribute(id, "Arn")?, self.text(alias)?))
     }
 
     fn parameter(&self, name: &str, parameter: &Node) -> Result<String, Reason> {

@@ -58,11 +58,25 @@ Resources:
     Type: AWS::SecretsManager::Secret
     Properties: { Name: signing-keys }
   Api:
-    Type: AWS::Serverless::HttpApi
-    Properties: { Domain: !Ref Nowhere }
+    Type: AWS::ApiGatewayV2::Api
+    Properties: { Name: !Ref Nowhere }
+  PostRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Properties:
+      ApiId: !Ref Api
+      RouteKey: POST /v1/events
+      Target: !Sub "integrations/${DeliveryIntegration}"
+  ProdOnlyRoute:
+    Type: AWS::ApiGatewayV2::Route
+    Condition: IsProd
+    Properties: { RouteKey: POST /v1/prod, Target: !Sub "integrations/${DeliveryIntegration}" }
+  DeliveryIntegration:
+    Type: AWS::ApiGatewayV2::Integration
+    Properties: { ApiId: !Ref Api, IntegrationUri: !Ref DeliveryFunction.Alias }
   DeliveryFunction:
     Type: AWS::Serverless::Function
     Properties:
+      AutoPublishAlias: live
       Environment:
         Variables:
           RUST_LOG: debug
@@ -79,9 +93,6 @@ Resources:
             MaximumBatchingWindowInSeconds: 1
             FunctionResponseTypes: [ReportBatchItemFailures]
             ScalingConfig: { MaximumConcurrency: 40 }
-        Post:
-          Type: HttpApi
-          Properties: { ApiId: !Ref Api, Method: post, Path: /v1/events }
         Minute:
           Type: ScheduleV2
           Properties: { ScheduleExpression: rate(1 minute) }
@@ -215,6 +226,30 @@ fn a_mapping_must_wake_from_a_queue_of_the_template() {
         failure(text),
         "F.Events.Queue: arn:aws:sqs:eu-west-1:1:other refers to nothing that is known here"
     );
+}
+
+#[test]
+fn a_route_must_lead_to_a_function_of_the_template() {
+    let text = |uri: &str, alias: &str| {
+        format!(
+            "Resources: {{
+              F: {{Type: AWS::Serverless::Function, Properties: {{{alias}}}}},
+              I: {{Type: AWS::ApiGatewayV2::Integration, Properties: {{IntegrationUri: {uri}}}}},
+              R: {{Type: AWS::ApiGatewayV2::Route,
+                   Properties: {{RouteKey: GET /a, Target: !Sub \"integrations/${{I}}\"}}}}}}"
+        )
+    };
+    for (uri, alias) in [("!GetAtt F.Arn", ""), ("!Ref F.Alias", "AutoPublishAlias: live")] {
+        let stack = Stack::parse(&text(uri, alias), &settings()).expect("it is readable");
+        assert_eq!(stack.functions[0].routes.len(), 1, "{uri}");
+    }
+    let elsewhere = "arn:aws:lambda:us-east-1:1:function:other";
+    assert_eq!(
+        failure(&text(elsewhere, "")),
+        format!("I.IntegrationUri: {elsewhere} refers to nothing that is known here")
+    );
+    let no_alias = "I.IntegrationUri: F.Alias refers to nothing that is known here";
+    assert_eq!(failure(&text("!Ref F.Alias", "")), no_alias);
 }
 
 #[test]
