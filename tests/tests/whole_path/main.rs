@@ -18,3 +18,4 @@ mod samples;
 mod support;
 mod traces;
 mod walks;
+mod wire;
