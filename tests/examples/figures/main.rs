@@ -6,6 +6,7 @@
 //! cargo run -p tests --example figures -- hanging-target [TARGETS] [EVENTS_PER_S] [SECONDS] [ROUNDS]
 //! cargo run -p tests --example figures -- enrich [LOGINS_PER_S] [SECONDS]
 //! cargo run -p tests --example figures -- enrich-brown-out [LOGINS_PER_S] [SECONDS]
+//! cargo run -p tests --example figures -- invocations [INVOCATIONS]
 //! ```
 //!
 //! They are no tests: how long something takes is the machine's affair. Whatever can be counted is
@@ -18,6 +19,7 @@ mod counted;
 mod enrich;
 mod fan_out;
 mod hanging_target;
+mod invocations;
 mod memory;
 mod percentiles;
 mod sweep;
@@ -34,7 +36,8 @@ const USAGE: &str = "usage: figures sweep [ITEMS] [ITEMS_AT_THE_ENDPOINT]
        figures fan-out [SUBSCRIPTIONS ...]
        figures hanging-target [TARGETS] [EVENTS_PER_S] [SECONDS] [ROUNDS]
        figures enrich [LOGINS_PER_S] [SECONDS]
-       figures enrich-brown-out [LOGINS_PER_S] [SECONDS]";
+       figures enrich-brown-out [LOGINS_PER_S] [SECONDS]
+       figures invocations [INVOCATIONS]";
 
 /// What is measured, and at which size.
 enum Figure {
@@ -42,6 +45,7 @@ enum Figure {
     FanOut(Vec<usize>),
     HangingTarget(Plan),
     Enrich(enrich::Plan),
+    Invocations(usize),
 }
 
 impl Figure {
@@ -72,6 +76,7 @@ impl Figure {
                 };
                 plan.checked().map(Self::HangingTarget)
             }
+            "invocations" => Some(Self::Invocations(number(0, 1_000).max(1))),
             "enrich" | "enrich-brown-out" => {
                 let (figure, seconds) = match name.as_str() {
                     "enrich" => (enrich::Figure::OwnTime, 30),
@@ -101,6 +106,7 @@ async fn main() -> Result<ExitCode, Failure> {
         Figure::FanOut(sizes) => fan_out::run(&sizes).await?,
         Figure::HangingTarget(plan) => hanging_target::run(plan).await?,
         Figure::Enrich(plan) => return enrich::run(plan).await,
+        Figure::Invocations(invocations) => invocations::run(invocations).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
