@@ -1,6 +1,6 @@
 //! Two programs: hostile targets, and what a month costs.
 //!
-//! `cargo run -p bench --release -- cost [OPTIONS]`: see [`bench::cost`].
+//! `cargo run -p bench -- cost [OPTIONS]`: see [`bench::cost`].
 //!
 //! `cargo run -p bench --release -- hostile [REPLIES] [AT_ONCE]`: many replies that no honest server
 //! gives, and what they do to our memory. The targets are a process of their own, so that only ours is measured. It ends with 1 when memory

@@ -1,4 +1,4 @@
-//! `cargo run -p bench --release -- cost`: a scenario's bill, or the tables of `docs/cost.md`.
+//! `cargo run -p bench -- cost`: a scenario's bill, or the tables of `docs/cost.md`.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -42,7 +42,7 @@ mod tests {
         assert!(
             text == made,
             "docs/cost.md is out of date at {differs:?}; \
-             cargo run -p bench --release -- cost --write docs/cost.md"
+             cargo run -p bench -- cost --write docs/cost.md"
         );
     }
 

@@ -13,7 +13,7 @@ mod runtime_api;
 mod payloads;
 mod process;
 
-use std::path::PathBuf;
+use std::path::Path as FilePath;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -66,7 +66,7 @@ pub(crate) async fn run(invocations: usize) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn ingest(folder: &PathBuf, local: &Local, invocations: usize) -> Result<(), Failure> {
+async fn ingest(folder: &FilePath, local: &Local, invocations: usize) -> Result<(), Failure> {
     let ingest = Process::start(folder, Name::Ingest, local, &["INGESTED_TABLE"]).await?;
     ingest.work((0..WARM_UP).map(|number| posting(number, 1, 1_024))).await?;
     for (events, bytes) in [(1, 1_024), (10, 1_024), (1, 65_536), (10, 65_536)] {
@@ -81,7 +81,7 @@ async fn ingest(folder: &PathBuf, local: &Local, invocations: usize) -> Result<(
 }
 
 async fn delivery(
-    folder: &PathBuf,
+    folder: &FilePath,
     local: &Local,
     targets: &Targets,
     invocations: usize,
@@ -133,7 +133,7 @@ async fn delivery(
     Ok(())
 }
 
-async fn enrich(folder: &PathBuf, local: &Local, invocations: usize) -> Result<(), Failure> {
+async fn enrich(folder: &FilePath, local: &Local, invocations: usize) -> Result<(), Failure> {
     let enrich = Process::start(folder, Name::Enrich, local, &["KNOWN_GOOD_TABLE"]).await?;
     enrich.work((0..WARM_UP).map(|number| login(number, false))).await?;
     for (kind, is_named) in [("without a request ID", false), ("with a request ID", true)] {
