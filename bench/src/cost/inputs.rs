@@ -147,8 +147,15 @@ mod tests {
         assert!((stack.ingest_mb.value - stack.delivery_mb.value).abs() < 1e-9);
         assert!(all(format!("MemorySize: {}\n", stack.ingest_mb.value)) > 0);
         assert!(all(format!("MemorySize: {}\n", stack.enrich_mb.value)) > 0);
-        assert!(all(format!("MaximumConcurrency: {}\n", stack.concurrency_of_events.value)) > 0);
-        assert!(all(format!("MaximumConcurrency: {}\n", stack.concurrency_of_retries.value)) > 0);
+        let (events, retries) = (stack.concurrency_of_events, stack.concurrency_of_retries);
+        let size = format!(
+            "    small:\n      Events: {}\n      Retries: {}\n",
+            events.value, retries.value
+        );
+        assert_eq!(all(size), 1);
+        assert_eq!(all("Type: AWS::CloudWatch::Alarm\n".to_owned()), 16);
+        assert_eq!(all("KmsDataKeyReusePeriodSeconds: !If [KeyIsOurs, 3600,".to_owned()), 4);
+        assert_eq!(all("SystemLogLevel: WARN\n".to_owned()), 1);
         assert_eq!(all("Type: AWS::SecretsManager::Secret\n".to_owned()), 1);
         assert_eq!(all("Schedule: rate(1 minute)\n".to_owned()), 1);
     }

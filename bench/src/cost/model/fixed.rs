@@ -1,4 +1,4 @@
-//! What a stack costs while nothing happens.
+//! What a stack costs by the month, whatever happens; while nothing does, without its metrics.
 
 use domain::limits::DUE_BUCKETS;
 
@@ -42,7 +42,10 @@ pub(super) fn bill(scenario: &Scenario, inputs: &Inputs) -> Bill {
     }
     bill.add("signing keys", Item::Secret, stack.secrets.value);
     let chosen = |number: Option<u32>, otherwise: f64| number.map_or(otherwise, f64::from);
-    bill.add("metrics", Item::Metric, chosen(scenario.metrics, stack.metrics.value));
+    // A metric costs by the hours in which something is counted; while nothing happens nothing is.
+    if scenario.events > 0.0 || scenario.logins > 0.0 {
+        bill.add("metrics", Item::Metric, chosen(scenario.metrics, stack.metrics.value));
+    }
     bill.add("alarms", Item::Alarm, chosen(scenario.alarms, stack.alarms.value));
     bill.add("dashboards", Item::Dashboard, chosen(scenario.dashboards, stack.dashboards.value));
     bill
