@@ -153,7 +153,7 @@ mod tests {
             events.value, retries.value
         );
         assert_eq!(all(size), 1);
-        assert_eq!(all("Type: AWS::CloudWatch::Alarm\n".to_owned()), 16);
+        assert_eq!(all("Type: AWS::CloudWatch::Alarm\n".to_owned()), 17);
         assert_eq!(all("KmsDataKeyReusePeriodSeconds: !If [KeyIsOurs, 3600,".to_owned()), 4);
         assert_eq!(all("SystemLogLevel: WARN\n".to_owned()), 1);
         assert_eq!(all("Type: AWS::SecretsManager::Secret\n".to_owned()), 1);

@@ -104,7 +104,7 @@ async fn work(
     let message_id = record.message_id.as_deref();
     let fate = AssertUnwindSafe(run).catch_unwind().await.ok();
     match &fate {
-        Some(Fate::Settled { reports, unmatched }) => {
+        Some(Fate::Settled { reports, unmatched, .. }) => {
             if *unmatched > 0 {
                 tracing::info!(message_id, unmatched, "events that nobody listens to");
             }

@@ -3,13 +3,17 @@
 use adapters::metrics::{Metric, Tally};
 use domain::breaker::Change;
 use domain::delivery::{Disposition, Fate, Report};
+use domain::ledger::Reason;
 use domain::time::Timestamp;
 
 /// Adds what became of a record; `None` for one whose work panicked.
 pub(crate) fn add(tally: &mut Tally, fate: Option<&Fate>, now: Timestamp) {
     let reports = match fate {
-        Some(Fate::Settled { reports, unmatched }) => {
+        Some(Fate::Settled { reports, unmatched, unreadable }) => {
             tally.count(Metric::EventsUnmatched, *unmatched);
+            for _ in 0..*unreadable {
+                tally.count_by(Metric::DeadLetters, Reason::Unreadable.class());
+            }
             reports.as_slice()
         }
         Some(Fate::Split { .. }) => &[],

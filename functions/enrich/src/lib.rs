@@ -68,6 +68,9 @@ pub async fn handle(
         }
         Shape::Cognito => {
             let answer = cognito(&event.payload, traced, execution).await;
+            if answer.is_err() {
+                metrics::of_refusal_by_error().emit();
+            }
             answer.map(Reply::Cognito)
         }
         Shape::Direct => {
@@ -141,7 +144,6 @@ async fn cognito(
     let answer = Admitted::of(&decision).and_then(|admitted| trigger.answer(admitted));
     answer.map_err(|why| {
         log_not_admitted(&why, &decision);
-        metrics::of_refusal_by_error().emit();
         NoTokens::because(&why, &decision.decision_id)
     })
 }

@@ -2,6 +2,7 @@
 
 use adapters::metrics::{Metric, Tally};
 use domain::delivery::{Invocation, OurFault};
+use domain::ledger::Reason;
 use domain::limits::SWEEP_RELEASE_MAX;
 use domain::sweep::{self, Ports, Swept};
 use domain::time::invocation_deadline;
@@ -49,6 +50,9 @@ pub async fn handle(
 fn metrics_of(swept: &Swept) -> Tally {
     let mut tally = Tally::default();
     tally.count(Metric::Woken, swept.woken);
+    for _ in 0..swept.unreadable {
+        tally.count_by(Metric::DeadLetters, Reason::Unreadable.class());
+    }
     if swept.due > 0 {
         tally.add(Metric::OverdueMs, swept.oldest_ms);
     }

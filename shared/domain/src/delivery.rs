@@ -262,6 +262,8 @@ pub enum Fate {
         reports: Vec<Report>,
         /// How many of its events no subscription listens to.
         unmatched: usize,
+        /// How many deliveries were given up because their ledger items cannot be read.
+        unreadable: usize,
     },
     /// It stood for too many to be attempted at once: messages for this many portions of them are on
     /// the events queue in its place.

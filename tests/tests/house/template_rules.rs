@@ -133,6 +133,16 @@ fn parameters(template: &str) -> Vec<String> {
         if !text.contains("Description:") {
             found.push(format!("{name} is not described"));
         }
+        let read = [format!("!Ref {name}"), format!("${{{name}}}")];
+        let is_read = |read: &String| {
+            template.match_indices(read.as_str()).any(|(at, _)| {
+                let next = template[at + read.len()..].chars().next();
+                !next.is_some_and(char::is_alphanumeric)
+            })
+        };
+        if !read.iter().any(is_read) {
+            found.push(format!("nobody reads {name}"));
+        }
         if text.contains("AllowedPattern:") && !text.contains("ConstraintDescription:") {
             found.push(format!("{name} does not say what it takes"));
         }

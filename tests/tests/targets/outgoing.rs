@@ -56,9 +56,9 @@ async fn a53_an_attempt_in_a_trace_says_so_in_one_header_more() {
     post.headers.trace = parent.parse().ok();
     assert_eq!(client().post(post).await, replied(202));
     let (_, named, _) = heard(&target);
-    let names: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
+    let only: Vec<&str> = named.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(
-        names,
+        only,
         [
             "accept",
             "content-length",

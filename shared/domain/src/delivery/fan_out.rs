@@ -127,7 +127,7 @@ async fn attempt_all(
         }
     }
     match fault {
-        None => Fate::Settled { reports, unmatched },
+        None => Fate::Settled { reports, unmatched, unreadable: 0 },
         Some(fault) => Fate::Returned(fault, reports),
     }
 }

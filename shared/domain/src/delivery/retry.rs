@@ -13,30 +13,42 @@ use crate::subscription::{Subscription, Subscriptions};
 /// Works one wake-up. Whoever loses the claim has nothing to do.
 pub(super) async fn run(wakeup: &Wakeup, execution: Execution<'_, impl Ports>) -> Fate {
     match try_run(wakeup, execution).await {
-        Ok(report) => {
-            let reports = report.into_iter().collect();
-            Fate::Settled { reports, unmatched: 0 }
-        }
+        Ok(Found::Worked(report)) => settled(vec![*report], 0),
+        Ok(Found::NothingToDo) => settled(Vec::new(), 0),
+        Ok(Found::Unreadable) => settled(Vec::new(), 1),
         Err(fault) => Fate::Returned(fault, Vec::new()),
     }
 }
 
-async fn try_run(
-    wakeup: &Wakeup,
-    execution: Execution<'_, impl Ports>,
-) -> Result<Option<Report>, OurFault> {
+fn settled(reports: Vec<Report>, unreadable: usize) -> Fate {
+    Fate::Settled { reports, unmatched: 0, unreadable }
+}
+
+/// What a wake-up came to.
+enum Found {
+    /// Its delivery was worked.
+    Worked(Box<Report>),
+    /// Somebody else has it, or it is not due.
+    NothingToDo,
+    /// Its item cannot be read, and is a dead letter now.
+    Unreadable,
+}
+
+async fn try_run(wakeup: &Wakeup, execution: Execution<'_, impl Ports>) -> Result<Found, OurFault> {
     let ports = execution.ports;
     let now = ports.now();
     match ports.claim(wakeup, now, now.plus_ms(LEASE_MS)).await? {
-        Claim::Claimed(item, lease) => work(&item, &lease, execution).await.map(Some),
+        Claim::Claimed(item, lease) => {
+            work(&item, &lease, execution).await.map(|report| Found::Worked(Box::new(report)))
+        }
         // Early by a clock that differs from ours: the same wake-up again, for the rest of the wait.
         Claim::NotDue { next_at, subscription_id } => {
             if let Some(delay_s) = delay_s(next_at.since_ms(now)) {
                 ports.wake(wakeup, &subscription_id, delay_s).await?;
             }
-            Ok(None)
+            Ok(Found::NothingToDo)
         }
-        Claim::Taken => Ok(None),
+        Claim::Taken => Ok(Found::NothingToDo),
         // Pending, it would be woken again and again.
         Claim::Unreadable(lease) => {
             let settlement = Settlement::Kept {
@@ -45,7 +57,7 @@ async fn try_run(
                 state: State::Dead { reason: Reason::Unreadable },
             };
             ports.settle(&lease, &settlement, now).await?;
-            Ok(None)
+            Ok(Found::Unreadable)
         }
     }
 }

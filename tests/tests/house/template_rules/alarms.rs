@@ -75,7 +75,7 @@ pub(super) fn rollback(resources: &BTreeMap<&str, &str>) -> Vec<String> {
     found
 }
 
-/// The dashboard, with names in the place of what CloudFormation puts in.
+/// The dashboard, with names in the place of what `CloudFormation` puts in.
 fn dashboard(template: &str) -> serde_json::Value {
     let resources = resources(template);
     let (_, body) =

@@ -14,7 +14,7 @@ pub(super) const STAGE: [&str; 5] = [
     "DetailedMetricsEnabled: true",
 ];
 
-/// A route is closed by SigV4 or a bearer token, unless it is one of those that are open.
+/// A route is closed by `SigV4` or a bearer token, unless it is one of those that are open.
 pub(super) fn of_route(id: &str, text: &str) -> Vec<String> {
     let route = value_of(text, "RouteKey").unwrap_or_default();
     let by = value_of(text, "AuthorizationType").unwrap_or_default();

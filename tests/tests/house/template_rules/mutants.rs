@@ -145,7 +145,7 @@ const ROLES: [Mutant; 7] = [
     ("Action: [lambda:GetAlias, lambda:UpdateAlias", "Action: [lambda:*", "roles.txt"),
 ];
 
-const ALARMS: [Mutant; 9] = [
+const ALARMS: [Mutant; 10] = [
     ("docs/operations.md#events-are-late", "docs/operations.md#nowhere", "no entry"),
     ("      TreatMissingData: breaching\n", "", "missing data"),
     ("MetricName: DeadLetters\n", "MetricName: DeadLettres\n", "nobody writes"),
@@ -167,6 +167,7 @@ const ALARMS: [Mutant; 9] = [
     ),
     ("    AllowedPattern: \"^[A-Za-z0-9:/._-]*$\"\n", "", "takes anything"),
     ("    ConstraintDescription: one scope\n", "", "does not say what it takes"),
+    ("RetentionInDays: !Ref LogRetentionDays", "RetentionInDays: 30", "RetentionInDays"),
 ];
 
 #[test]
