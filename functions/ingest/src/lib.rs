@@ -7,7 +7,7 @@ use adapters::http_api::{HttpRequest, response};
 use adapters::metrics::{Metric, Tally};
 use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::event_type::Source;
-use domain::ingest::{self, Answer, Request, Settings, listener};
+use domain::ingest::{self, Answer, Request, Settings, doctor, listener};
 use domain::source::Ignored;
 use http::Method;
 use lambda_runtime::LambdaEvent;
@@ -17,6 +17,9 @@ compile_error!("the feature loopback-targets opens the egress guard and is not f
 
 /// Where Akamai Identity Cloud posts its events.
 const LISTENER: &str = "/v1/sources/akamai-identity-cloud/events";
+
+/// The built-in target of `workflows doctor`.
+const DOCTOR: &str = "/v1/doctor";
 
 /// Answers one HTTP request. Whatever goes wrong is an answer: the error type has no value.
 pub async fn handle(
@@ -37,12 +40,13 @@ async fn route(
     match (request.path.as_str(), &request.method) {
         ("/v1/events", &Method::POST) => take_in(request, settings, ports).await,
         (LISTENER, &Method::POST) => listen(request, settings, ports).await,
+        (DOCTOR, &Method::POST) => receive(request, ports.published_keys().await.as_deref()),
         ("/.well-known/jwks.json", &Method::GET) => match ports.published_keys().await {
             Some(published) => answer::jwks(&published, request.if_none_match.as_deref()),
             None => answer::no_keys(),
         },
         ("/health", &Method::GET) => answer::healthy(),
-        ("/v1/events" | LISTENER, _) => answer::method_not_allowed("POST"),
+        ("/v1/events" | LISTENER | DOCTOR, _) => answer::method_not_allowed("POST"),
         ("/.well-known/jwks.json" | "/health", _) => answer::method_not_allowed("GET"),
         _ => answer::not_found(),
     }
@@ -132,4 +136,19 @@ fn metrics_of(answer: &listener::Answer, elapsed_ms: u64) -> Tally {
         listener::Answer::Unavailable { .. } => tally.count(Metric::EventsNotStored, 1),
     }
     tally
+}
+
+/// What came to the built-in target.
+fn receive(request: &HttpRequest, published: Option<&str>) -> HttpAnswer {
+    let received = doctor::receive(posted(request), request.url.as_deref(), published);
+    let http = answer::of_doctor(received);
+    let status = http.status;
+    match received {
+        doctor::Answer::Verified => tracing::info!(status, "the built-in target got its own"),
+        doctor::Answer::Refused(rule) => {
+            tracing::warn!(status, %rule, "the built-in target got what it does not take");
+        }
+        doctor::Answer::NoKeys => tracing::error!(status, "the built-in target has no keys"),
+    }
+    http
 }

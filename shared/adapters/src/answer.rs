@@ -10,8 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::enrich::Decision;
 use domain::id::EventId;
-use domain::ingest::listener;
 use domain::ingest::{Answer, Refusal};
+use domain::ingest::{doctor, listener};
 use domain::json::{Problem, TextError};
 use domain::limits::{JWKS_MAX_AGE_S, POINTER_BYTES_MAX};
 use domain::source::SetRefusal;
@@ -117,6 +117,25 @@ fn status_of_set(refusal: SetRefusal) -> u16 {
     }
 }
 
+/// What a notification to the built-in target is answered: whether it verifies.
+#[must_use]
+pub fn of_doctor(received: doctor::Answer) -> HttpAnswer {
+    match received {
+        // A delivery ends with it, and leaves a trace that an operator can read.
+        doctor::Answer::Verified => {
+            let title = "The notification verifies, and no more are wanted";
+            let detail = "This is the built-in target of `workflows doctor`. It keeps nothing.";
+            answer(410, PROBLEM, &problem(410, "gone", title, detail))
+        }
+        doctor::Answer::Refused(_) => {
+            let title = "This is no notification of this stack for this URL";
+            let detail = "This is the built-in target of `workflows doctor`. Nothing was stored.";
+            answer(400, PROBLEM, &problem(400, "token", title, detail))
+        }
+        doctor::Answer::NoKeys => no_keys(),
+    }
+}
+
 /// What a decided login is answered.
 #[must_use]
 pub fn of_decision(decision: &Decision) -> HttpAnswer {
@@ -195,7 +214,7 @@ pub fn healthy() -> HttpAnswer {
 /// Nothing is served at this path.
 #[must_use]
 pub fn not_found() -> HttpAnswer {
-    let detail = "Served are POST /v1/events, POST /v1/sources/akamai-identity-cloud/events, POST /v1/enrich/login, GET /.well-known/jwks.json and GET /health.";
+    let detail = "Served are POST /v1/events, POST /v1/sources/akamai-identity-cloud/events, POST /v1/enrich/login, POST /v1/doctor, GET /.well-known/jwks.json and GET /health.";
     answer(404, PROBLEM, &problem(404, "not-found", "There is nothing at this path", detail))
 }
 

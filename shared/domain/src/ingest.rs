@@ -4,6 +4,7 @@
 //! enqueued. Where idempotency is on, an event that is posted again is accepted and not sent again.
 //! It knows no HTTP: what an [`Answer`] looks like on the wire stands in the adapters.
 
+pub mod doctor;
 mod idempotency;
 pub mod listener;
 mod pack;

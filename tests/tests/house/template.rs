@@ -135,6 +135,7 @@ fn the_laptop_serves_the_routes_that_the_template_declares() {
     let open = [
         "GET /.well-known/jwks.json",
         "GET /health",
+        "POST /v1/doctor",
         "POST /v1/sources/akamai-identity-cloud/events",
     ];
     let closed = ["POST /v1/enrich/login", "POST /v1/events"];

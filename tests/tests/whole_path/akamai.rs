@@ -261,8 +261,7 @@ async fn a61_where_a_row_does_not_say_how_the_listener_is_registered_the_url_cal
         claims["aud"] = json!([aud]);
         token(&signer(), &claims)
     };
-    // The laptop's API Gateway says that it is called `localhost`.
-    let called = format!("https://localhost{PATH}");
+    let called = stack.local.api_url().replace("http:", "https:") + PATH;
     assert_eq!(stack.post_token(&for_url(&called, "e1")).await.status, 202);
     stack.down(Service::Sqs);
     let answer = stack.post_token(&for_url(LISTENER, "e2")).await;

@@ -84,7 +84,8 @@ fn payload(
         "requestContext": {
             "accountId": "000000000000",
             "apiId": "local",
-            "domainName": "localhost",
+            // The host that was called, as API Gateway says it.
+            "domainName": joined.get("host").cloned().unwrap_or_default(),
             "http": {
                 "method": method,
                 "path": path,

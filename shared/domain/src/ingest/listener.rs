@@ -138,7 +138,7 @@ pub async fn listen(
 }
 
 /// The body, if it is a token by its headers.
-fn body_of(request: Request<'_>) -> Result<&[u8], SetRefusal> {
+pub(super) fn body_of(request: Request<'_>) -> Result<&[u8], SetRefusal> {
     request.checked_body_of(MEDIA_TYPE).map_err(|refusal| match refusal {
         Refusal::Encoding => SetRefusal::Encoding,
         Refusal::MediaType

@@ -13,7 +13,7 @@ use super::{AkamaiSource, SetRefusal};
 use crate::event::{Event, check_source_members};
 use crate::event_type::{EventType, Source};
 use crate::id::{CaptureApplicationId, EventId, SourceTerm, Sub};
-use crate::jose::{HeaderRefusal, Key, Unverified, WantedKey};
+use crate::jose::{Key, Unverified, WantedKey};
 use crate::json::{Members, Object, Pointer, Problems, Text, push_member};
 use crate::limits::{JSON_DEPTH_MAX, SET_BYTES_MAX, SET_CLOCK_AHEAD_MAX_S};
 use crate::scope::Scope;
@@ -66,11 +66,7 @@ impl<'a> Unproven<'a> {
             return Err(SetRefusal::TooLarge);
         }
         let text = std::str::from_utf8(body).map_err(|_| SetRefusal::Token)?;
-        let token = Unverified::parse_set(text).map_err(|refusal| match refusal {
-            HeaderRefusal::Parts | HeaderRefusal::Header => SetRefusal::Token,
-            HeaderRefusal::Parameter => SetRefusal::Header,
-            HeaderRefusal::Type => SetRefusal::Type,
-        })?;
+        let token = Unverified::parse_set(text)?;
         if token.algorithm != Some(AkamaiSource::ALGORITHM) {
             return Err(SetRefusal::Algorithm);
         }

@@ -1,5 +1,7 @@
 //! Why a Security Event Token is refused: one code for the log, another for whoever sent it.
 
+use crate::jose::HeaderRefusal;
+
 /// Why a token is not taken. Its text is the rule's code, for the log; [`Self::err`] and
 /// [`Self::description`] are for whoever sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,6 +69,16 @@ pub enum SetRefusal {
     /// Its event was posted before with another body.
     #[error("conflict")]
     Conflict,
+}
+
+impl From<HeaderRefusal> for SetRefusal {
+    fn from(refusal: HeaderRefusal) -> Self {
+        match refusal {
+            HeaderRefusal::Parts | HeaderRefusal::Header => Self::Token,
+            HeaderRefusal::Parameter => Self::Header,
+            HeaderRefusal::Type => Self::Type,
+        }
+    }
 }
 
 impl SetRefusal {
