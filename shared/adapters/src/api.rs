@@ -4,21 +4,21 @@
 //! text they go to this machine alone, and are not signed. Certificates are those that the system
 //! trusts. No redirects. An answer is at most 1 MiB.
 
-use std::time::{Duration, UNIX_EPOCH};
+mod signature;
+
+use std::time::Duration;
 
 use aws_config::SdkConfig;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::ProvideCredentials as _;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
 use domain::limits::KEY_SET_BYTES_MAX;
+use domain::time::Timestamp;
 use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 use url::{Host, Url};
 
 use crate::answer::Heard;
 use crate::aws::sentence;
 use crate::clock;
+use signature::sign_request;
 
 const AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
 
@@ -30,6 +30,8 @@ const TIMEOUT: Duration = Duration::from_secs(35);
 
 const EVENTS: &str = "/v1/events";
 const KEYS: &str = "/.well-known/jwks.json";
+const HEALTH: &str = "/health";
+const DOCTOR: &str = "/v1/doctor";
 
 /// Where a stack's API is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,6 +95,18 @@ impl ApiUrl {
         self.at(KEYS)
     }
 
+    /// Of the probe.
+    #[must_use]
+    pub fn health(&self) -> Url {
+        self.at(HEALTH)
+    }
+
+    /// Of the built-in target.
+    #[must_use]
+    pub fn doctor(&self) -> Url {
+        self.at(DOCTOR)
+    }
+
     fn at(&self, path: &str) -> Url {
         let mut url = self.0.clone();
         url.set_path(&format!("{}{path}", self.0.path().trim_end_matches('/')));
@@ -144,9 +158,9 @@ pub async fn post_events(
         .body(body);
     let mut request = request.map_err(|error| CallFailed::Unsigned(sentence(&error)))?;
     if let Some(config) = config.filter(|_| api.is_signed()) {
-        sign_request(&mut request, api, config).await?;
+        sign_request(&mut request, api.signed_for(), config).await?;
     }
-    let (status, body) = call(request, &url, ANSWER_BYTES_MAX).await?;
+    let Answered { status, body, .. } = call(request, &url, ANSWER_BYTES_MAX).await?;
     Ok(Heard::read(status, &body))
 }
 
@@ -158,12 +172,38 @@ pub async fn fetch_keys(url: &Url) -> Result<Vec<u8>, CallFailed> {
         .header(USER_AGENT, AGENT)
         .body(Vec::new());
     let request = request.map_err(|error| CallFailed::Unsigned(sentence(&error)))?;
-    let (status, body) = call(request, url, KEY_SET_BYTES_MAX).await?;
+    let Answered { status, body, .. } = call(request, url, KEY_SET_BYTES_MAX).await?;
     if domain::outcome::holds_document(status) {
         Ok(body)
     } else {
         Err(CallFailed::NoDocument { host: host(url), status })
     }
+}
+
+/// An answer, as far as anybody here looks at it.
+pub(crate) struct Answered {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+    pub(crate) asked_at: Timestamp,
+    pub(crate) heard_at: Timestamp,
+}
+
+/// Asks for a document, signed for a service of AWS where it is to be.
+pub(crate) async fn get(
+    url: &Url,
+    signed_for: Option<((&str, Option<&str>), &SdkConfig)>,
+) -> Result<Answered, CallFailed> {
+    let request = Request::builder()
+        .uri(url.as_str())
+        .header(ACCEPT, "application/json")
+        .header(USER_AGENT, AGENT)
+        .body(Vec::new());
+    let mut request = request.map_err(|error| CallFailed::Unsigned(sentence(&error)))?;
+    if let Some((signed_for, config)) = signed_for {
+        sign_request(&mut request, signed_for, config).await?;
+    }
+    call(request, url, ANSWER_BYTES_MAX).await
 }
 
 /// A URL from which a key set may be fetched: https, or plain http on this machine.
@@ -180,7 +220,7 @@ async fn call(
     request: Request<Vec<u8>>,
     url: &Url,
     bytes_max: usize,
-) -> Result<(u16, Vec<u8>), CallFailed> {
+) -> Result<Answered, CallFailed> {
     let unanswered = |error: reqwest::Error| CallFailed::Unanswered {
         host: host(url),
         why: sentence(&error.without_url()),
@@ -191,7 +231,9 @@ async fn call(
     let client = if url.scheme() == "http" { client.no_proxy() } else { client };
     let client = client.build().map_err(unanswered)?;
     let request = reqwest::Request::try_from(request).map_err(unanswered)?;
+    let asked_at = clock::now();
     let mut response = client.execute(request).await.map_err(unanswered)?;
+    let heard_at = clock::now();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(unanswered)? {
         body.extend_from_slice(&chunk);
@@ -199,52 +241,8 @@ async fn call(
             return Err(CallFailed::TooLarge(host(url)));
         }
     }
-    Ok((response.status().as_u16(), body))
-}
-
-async fn sign_request(
-    request: &mut Request<Vec<u8>>,
-    api: &ApiUrl,
-    config: &SdkConfig,
-) -> Result<(), CallFailed> {
-    let unsigned = |why: &str| CallFailed::Unsigned(why.to_owned());
-    let provider = config.credentials_provider().ok_or(unsigned("there are none"))?;
-    let credentials = provider.provide_credentials().await;
-    let credentials = credentials.map_err(|error| unsigned(&sentence(&error)))?;
-    let (service, region) = api.signed_for();
-    let region = region.or(config.region().map(AsRef::as_ref)).ok_or(unsigned("no Region"))?;
-    sign_with(request, credentials, (service, region), clock::now().as_ms())
-}
-
-fn sign_with(
-    request: &mut Request<Vec<u8>>,
-    credentials: Credentials,
-    (service, region): (&str, &str),
-    now_ms: u64,
-) -> Result<(), CallFailed> {
-    let unsigned = |error: &dyn std::error::Error| CallFailed::Unsigned(sentence(error));
-    let identity = credentials.into();
-    let parameters = v4::SigningParams::builder()
-        .identity(&identity)
-        .region(region)
-        .name(service)
-        .time(UNIX_EPOCH + Duration::from_millis(now_ms))
-        .settings(SigningSettings::default())
-        .build()
-        .map_err(|error| unsigned(&error))?
-        .into();
-    let uri = request.uri().to_string();
-    let headers = request.headers().iter().filter_map(|(name, value)| {
-        // Ours are ASCII.
-        Some((name.as_str(), value.to_str().ok()?))
-    });
-    let body = SignableBody::Bytes(request.body());
-    let signable = SignableRequest::new(request.method().as_str(), uri, headers, body);
-    let signable = signable.map_err(|error| unsigned(&error))?;
-    let signed = sign(signable, &parameters).map_err(|error| unsigned(&error))?;
-    let (instructions, _signature) = signed.into_parts();
-    instructions.apply_to_request_http1x(request);
-    Ok(())
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    Ok(Answered { status, headers, body, asked_at, heard_at })
 }
 
 #[cfg(test)]
@@ -288,34 +286,5 @@ mod tests {
         assert_eq!(of(API), ("execute-api", region("eu-central-1")));
         assert_eq!(of("https://x.lambda-url.us-west-2.on.aws/"), ("lambda", region("us-west-2")));
         assert_eq!(of("https://api.example.com"), ("execute-api", None));
-    }
-
-    /// The signature that botocore makes of the same request, with the same credentials and clock.
-    #[test]
-    fn a_signature_is_over_host_media_type_and_body() {
-        let request = |body: &str| {
-            let mut request = Request::builder()
-                .method(Method::POST)
-                .uri(format!("{API}{EVENTS}"))
-                .header(CONTENT_TYPE, "application/json")
-                .body(body.as_bytes().to_vec())
-                .expect("a request");
-            let credentials =
-                Credentials::new("AKID", "secret", Some("token".to_owned()), None, "test");
-            let signed_for = ("execute-api", "eu-central-1");
-            sign_with(&mut request, credentials, signed_for, 1_795_428_000_000).expect("signed");
-            request
-        };
-        let signed = request("{}");
-        let authorization = signed.headers()["authorization"].to_str().expect("text").to_owned();
-        let (scope, signature) = authorization.split_once(", Signature=").expect("a signature");
-        assert_eq!(
-            scope,
-            "AWS4-HMAC-SHA256 Credential=AKID/20261123/eu-central-1/execute-api/aws4_request, \
-             SignedHeaders=content-type;host;x-amz-date;x-amz-security-token"
-        );
-        assert_eq!(signature, "7ed228dbaab2e7d5522e5b38719243182bb69c3cb1007ec5761cc63bdf83da54");
-        assert_eq!(signed.headers()["x-amz-date"], "20261123T100000Z");
-        assert_ne!(request("[]").headers()["authorization"], authorization);
     }
 }

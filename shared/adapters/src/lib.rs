@@ -13,6 +13,8 @@ pub mod audience;
 pub mod aws;
 pub mod breakers;
 pub mod clock;
+#[cfg(feature = "operator")]
+pub mod doctor;
 pub mod due;
 pub mod endpoints;
 pub mod entries;

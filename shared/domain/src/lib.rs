@@ -10,6 +10,7 @@ pub mod aside;
 pub mod breaker;
 pub mod defined;
 pub mod delivery;
+pub mod doctor;
 pub mod egress;
 pub mod enrich;
 pub mod event;

@@ -2,10 +2,12 @@
 //!
 //! Relations that must hold between bounds are checked when the crate is compiled.
 
+mod doctor;
 mod logins;
 
 use crate::breaker::Tempo;
 
+pub use doctor::*;
 pub use logins::*;
 
 /// One event as posted, in bytes of its JSON text.

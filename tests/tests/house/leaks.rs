@@ -20,7 +20,7 @@ pub(crate) fn code() -> Vec<(String, String)> {
 
 /// Types that print themselves and hold text or octets: whose text that is. Every other type that
 /// has `Debug` is made of numbers, codes and types of this list, and can print nothing else.
-const PRINTABLE: [(&str, &str); 34] = [
+const PRINTABLE: [(&str, &str); 35] = [
     ("Arrival", "dice for an ID"),
     ("Death", "our reason code"),
     ("DefinitionProblem", "names in its author's own file"),
@@ -38,6 +38,7 @@ const PRINTABLE: [(&str, &str); 34] = [
     ("Mismatch", "a filter's attribute"),
     ("NoTokens", "our sentence, an ID, and what was expected"),
     ("NotAdmitted", "the name of a claim that a platform keeps for itself"),
+    ("NotRotated", "an IAM action"),
     ("Page", "keys of items"),
     ("Pointer", "names of members"),
     ("Position", "a key of an item"),

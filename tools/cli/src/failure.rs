@@ -133,7 +133,7 @@ impl From<Refusal> for Failure {
 impl From<NotRotated> for Failure {
     fn from(refusal: NotRotated) -> Self {
         match refusal {
-            NotRotated::Unreachable => Self::KeysUnreachable(refusal),
+            NotRotated::Unreachable | NotRotated::NotAllowed(_) => Self::KeysUnreachable(refusal),
             NotRotated::Invalid(_) | NotRotated::Changed => Self::KeysUnfit(refusal),
         }
     }

@@ -8,6 +8,7 @@
 
 use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_sdk_secretsmanager::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use aws_sdk_secretsmanager::operation::put_secret_value::PutSecretValueError;
 use aws_sdk_secretsmanager::primitives::DateTime;
@@ -33,6 +34,9 @@ pub enum NotRotated {
     /// Secrets Manager could not be reached, or refused.
     #[error("the secret with the signing keys could not be read or written")]
     Unreachable,
+    /// Whoever asks may not.
+    #[error("not allowed: {0} on the secret with the signing keys")]
+    NotAllowed(&'static str),
     /// It holds no set of keys.
     #[error("the secret holds no set of signing keys: {0}")]
     Invalid(#[from] InvalidKeys),
@@ -74,7 +78,7 @@ impl KeySecret {
                     return Ok(PrivateKeySet::empty());
                 }
                 tracing::error!(error = sentence(&error), "the secret could not be read");
-                return Err(NotRotated::Unreachable);
+                return Err(refused(&error, "secretsmanager:GetSecretValue"));
             }
         };
         let stored_s = value.created_date().map_or(0, DateTime::secs);
@@ -103,8 +107,15 @@ impl KeySecret {
                 return NotRotated::Changed;
             }
             tracing::error!(error = sentence(&error), "the secret could not be written");
-            NotRotated::Unreachable
+            refused(&error, "secretsmanager:PutSecretValue")
         })
+    }
+}
+
+fn refused<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>, action: &'static str) -> NotRotated {
+    match error.code() {
+        Some(code) if code.contains("AccessDenied") => NotRotated::NotAllowed(action),
+        Some(_) | None => NotRotated::Unreachable,
     }
 }
 
