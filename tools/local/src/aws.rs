@@ -1,4 +1,5 @@
-//! One loopback endpoint that speaks DynamoDB, SQS, Secrets Manager and KMS to any AWS client.
+//! One loopback endpoint that speaks DynamoDB, SQS, Secrets Manager and KMS to any AWS client, and
+//! says of Lambda which queues wake which function.
 //!
 //! Everything that talks to AWS talks to it unchanged: the functions' own adapters, the `aws`
 //! command line, boto3, `cargo lambda watch`; one `AWS_ENDPOINT_URL` is enough. Signatures are not
@@ -17,6 +18,7 @@ mod dynamodb;
 mod faults;
 mod inner;
 mod kms;
+mod lambda;
 mod provision;
 mod router;
 mod secrets;
@@ -58,6 +60,7 @@ struct Services {
     sqs: sqs::Sqs,
     secrets: secrets::Secrets,
     kms: kms::Kms,
+    lambda: lambda::Lambda,
 }
 
 /// Some of the queues.
@@ -144,6 +147,7 @@ impl Endpoint {
         let services = Arc::new(Services {
             secrets: secrets::Secrets::new(account.clone()),
             kms: kms::Kms::new(account.clone()),
+            lambda: lambda::Lambda::new(account.clone(), faults.clone()),
             sqs: sqs::Sqs::new(account.clone(), faults.clone(), Arc::clone(clock)),
             account,
             faults,

@@ -159,7 +159,7 @@ impl Local {
         let target = Target::new(target_url, verifier, Signer::generate());
         let target_server = Server::serve(target_listener, Arc::clone(&target).router());
         samples::subscribe(&stack, &clients, target_server.url()).await?;
-        let pollers = Pollers::start(&stack, aws.account(), &clients.sqs, &functions);
+        let pollers = Pollers::start(&stack, aws.account(), &clients.sqs, &functions, aws.faults());
         let schedules = Schedules::start(&stack, &functions, &clock)?;
         let mut running_clock = JoinSet::new();
         if !clock.scale().is_real() {

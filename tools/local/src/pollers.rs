@@ -11,6 +11,7 @@ use aws_sdk_sqs::types::Message;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::aws::Faults;
 use crate::event_source::EventSource;
 use crate::functions::{Functions, Name};
 use crate::template::{Account, QueueMapping, Stack};
@@ -36,6 +37,8 @@ struct Poller {
     functions: Arc<Functions>,
     function: Name,
     permits: Arc<Semaphore>,
+    queue: String,
+    faults: Faults,
 }
 
 impl Pollers {
@@ -45,13 +48,14 @@ impl Pollers {
         account: &Account,
         client: &Client,
         functions: &Arc<Functions>,
+        faults: &Faults,
     ) -> Self {
         let (stopping, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         for function in &stack.functions {
             let Some(name) = Name::of_logical_id(&function.logical_id) else { continue };
             for mapping in &function.queue_mappings {
-                let poller = Poller::new(mapping, account, client, functions, name);
+                let poller = Poller::new(mapping, account, client, functions, name, faults);
                 tasks.spawn(poller.run(stopped.clone()));
             }
         }
@@ -73,6 +77,7 @@ impl Poller {
         client: &Client,
         functions: &Arc<Functions>,
         function: Name,
+        faults: &Faults,
     ) -> Self {
         let concurrency =
             mapping.maximum_concurrency.unwrap_or(CONCURRENCY_MAX).min(CONCURRENCY_MAX);
@@ -81,6 +86,8 @@ impl Poller {
             functions: Arc::clone(functions),
             function,
             permits: Arc::new(Semaphore::new(concurrency as usize)),
+            queue: mapping.queue.clone(),
+            faults: faults.clone(),
         }
     }
 
@@ -104,6 +111,10 @@ impl Poller {
 
     async fn next_batch(&self) -> Option<(Vec<Message>, tokio::sync::OwnedSemaphorePermit)> {
         let permit = Arc::clone(&self.permits).acquire_owned().await.ok()?;
+        if self.faults.disables_mapping(&self.queue) {
+            tokio::time::sleep(PAUSE).await;
+            return None;
+        }
         if let Ok(messages) = self.source.receive(WAIT_S).await {
             (!messages.is_empty()).then_some((messages, permit))
         } else {

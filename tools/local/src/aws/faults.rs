@@ -13,6 +13,8 @@ pub enum Service {
     SecretsManager,
     /// KMS.
     Kms,
+    /// Lambda.
+    Lambda,
 }
 
 /// Something that goes wrong until it is cleared.
@@ -27,6 +29,17 @@ pub enum Fault {
         /// The operation, e.g. `SendMessageBatch`.
         operation: String,
     },
+    /// Every call of one operation is refused, as IAM refuses it.
+    NotAllowed {
+        /// The service.
+        service: Service,
+        /// The operation, e.g. `DescribeTable`.
+        operation: String,
+    },
+    /// The mapping of this queue is disabled: its poller takes no further message.
+    MappingDisabled(String),
+    /// The endpoint's clock is off by so many seconds, as its answers say the time.
+    ClockOff(i64),
     /// `SendMessageBatch` stores the other entries and answers `InternalError`, not the sender's
     /// fault, for the entries at these positions, counted from 0.
     BatchEntriesRefused(Vec<usize>),
@@ -67,7 +80,35 @@ impl Faults {
                 Fault::OperationDown { service: of, operation: down } => {
                     *of == service && down == operation
                 }
-                Fault::BatchEntriesRefused(_) => false,
+                Fault::NotAllowed { .. }
+                | Fault::MappingDisabled(_)
+                | Fault::ClockOff(_)
+                | Fault::BatchEntriesRefused(_) => false,
+            })
+        })
+    }
+
+    /// Whether whoever makes this call may not.
+    pub(super) fn forbids(&self, service: Service, operation: &str) -> bool {
+        let forbidden = Fault::NotAllowed { service, operation: operation.to_owned() };
+        self.with(|set| set.contains(&forbidden))
+    }
+
+    /// Whether the mapping of this queue is disabled.
+    pub(crate) fn disables_mapping(&self, queue: &str) -> bool {
+        self.with(|set| set.contains(&Fault::MappingDisabled(queue.to_owned())))
+    }
+
+    /// By how many seconds the endpoint's clock is off, where it is.
+    pub(super) fn clock_off_s(&self) -> Option<i64> {
+        self.with(|set| {
+            set.iter().find_map(|fault| match fault {
+                Fault::ClockOff(off_s) => Some(*off_s),
+                Fault::Down(_)
+                | Fault::OperationDown { .. }
+                | Fault::NotAllowed { .. }
+                | Fault::MappingDisabled(_)
+                | Fault::BatchEntriesRefused(_) => None,
             })
         })
     }
@@ -77,7 +118,11 @@ impl Faults {
         self.with(|set| {
             set.iter().any(|fault| match fault {
                 Fault::BatchEntriesRefused(positions) => positions.contains(&position),
-                Fault::Down(_) | Fault::OperationDown { .. } => false,
+                Fault::Down(_)
+                | Fault::OperationDown { .. }
+                | Fault::NotAllowed { .. }
+                | Fault::MappingDisabled(_)
+                | Fault::ClockOff(_) => false,
             })
         })
     }

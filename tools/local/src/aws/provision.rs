@@ -33,6 +33,7 @@ pub(super) async fn provision(services: &Services, stack: &Stack) -> Result<(), 
     for secret in &stack.secrets {
         create_secret(services, secret).await?;
     }
+    services.lambda.provision(stack);
     for key in &stack.kms_keys {
         services.kms.add_key(&key.logical_id);
     }

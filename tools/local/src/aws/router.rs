@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{HeaderMap, Method, Response, StatusCode, header};
+use axum::http::{HeaderMap, Method, Response, StatusCode, Uri, header};
 use serde_json::json;
 
 use super::Services;
@@ -26,27 +26,59 @@ pub(super) fn router(services: Arc<Services>) -> Router {
 async fn answer(
     State(services): State<Arc<Services>>,
     method: Method,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response<Body> {
+    let mut answer = answer_of(&services, &method, &uri, &headers, body).await;
+    if let Some(off_s) = services.faults.clock_off_s() {
+        answer.headers_mut().extend(date(off_s).map(|date| (header::DATE, date)));
+    }
+    answer
+}
+
+/// The time as a clock tells it that is off by so many seconds.
+fn date(off_s: i64) -> Option<header::HeaderValue> {
+    let now_s = i64::try_from(adapters::clock::now().as_s()).ok()?;
+    let told_s = u64::try_from(now_s.saturating_add(off_s)).ok()?;
+    let told = std::time::UNIX_EPOCH + std::time::Duration::from_secs(told_s);
+    header::HeaderValue::try_from(httpdate::fmt_http_date(told)).ok()
+}
+
+async fn answer_of(
+    services: &Services,
+    method: &Method,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    if *method == Method::GET
+        && let Some(answer) = services.lambda.get(uri)
+    {
+        return answer;
+    }
     // A signed GET is an AWS client that wants something else than an introduction.
-    if method == Method::GET && !headers.contains_key(header::AUTHORIZATION) {
-        return introduction(&services);
+    if *method == Method::GET && !headers.contains_key(header::AUTHORIZATION) {
+        return introduction(services);
     }
     let target = headers.get("x-amz-target").and_then(|it| it.to_str().ok());
     let Some((service, operation)) = target.and_then(addressed) else {
-        return not_understood(target, &headers, &body);
+        return not_understood(target, headers, &body);
     };
     let protocol = match service {
         Service::DynamoDb | Service::Sqs => Protocol::Json10,
-        Service::SecretsManager | Service::Kms => Protocol::Json11,
+        Service::SecretsManager | Service::Kms | Service::Lambda => Protocol::Json11,
     };
     if services.faults.is_down(service, operation) {
         let fault = Refusal::unavailable("A fault was switched on for this call.");
         return response(protocol, Err(fault));
     }
+    if services.faults.forbids(service, operation) {
+        let message = format!("User is not authorized to perform: {operation}");
+        return response(protocol, Err(Refusal::bad_request("AccessDeniedException", message)));
+    }
     match service {
-        Service::DynamoDb => match services.dynamodb.forward(&headers, body).await {
+        Service::DynamoDb => match services.dynamodb.forward(headers, body).await {
             Ok(answer) => answer,
             Err(refusal) => response(protocol, Err(refusal)),
         },
@@ -55,6 +87,8 @@ async fn answer(
             response(protocol, services.secrets.call(operation, &body).await)
         }
         Service::Kms => response(protocol, services.kms.call(operation, &body)),
+        // It is asked by paths, and no target names it.
+        Service::Lambda => not_understood(target, headers, &body),
     }
 }
 
@@ -74,7 +108,10 @@ fn addressed(target: &str) -> Option<(Service, &str)> {
 fn introduction(services: &Services) -> Response<Body> {
     let body = json!({
         "running": "the local AWS endpoint of Identity Workflows",
-        "speaks": ["DynamoDB_20120810", "AmazonSQS", "secretsmanager", "TrentService"],
+        "speaks": [
+            "DynamoDB_20120810", "AmazonSQS", "secretsmanager", "TrentService",
+            "lambda:ListEventSourceMappings",
+        ],
         "endpoint": services.account.endpoint_url,
         "region": services.account.region,
         "account": services.account.id,
