@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use adapters::aws::{self, CallLimits, Whereabouts};
+use adapters::doctor::TripTables;
 use adapters::ports::{
     AsidePorts, ExplainPorts, RedrivePorts, SecretPorts, SendingPorts, StartError,
 };
@@ -28,6 +29,9 @@ const LOCAL: &str = "http://127.0.0.1:4566";
 
 /// As whom `cargo local` speaks: the template's default.
 const LOCAL_ISSUER: &str = "https://idp.example.com";
+
+/// Which keys in KMS sign, where some do.
+const KMS: &str = "SIGNING_KMS_KEY_ID";
 
 /// Which stack.
 #[derive(Args)]
@@ -115,15 +119,25 @@ impl Access {
         Ok(KeySecret::new(&self.config().await?, self.named("signing-keys")))
     }
 
+    /// Whether somebody has said that keys are in KMS. The laptop's are not.
+    pub(crate) fn has_kms_keys(&self) -> bool {
+        !self.is_on_this_machine() && settings::optional(&Environment, KMS).is_some()
+    }
+
     /// The subscriptions' rows.
     pub(crate) async fn rows(&self) -> Result<Rows, Failure> {
         let config = self.config().await?;
         Ok(Rows::new(&config, self.named("subscriptions")))
     }
 
+    /// The tables that a round trip leaves traces in.
+    pub(crate) async fn trip_tables(&self) -> Result<TripTables, Failure> {
+        let config = self.config().await?;
+        Ok(TripTables::new(&config, self.named("subscriptions"), self.named("deliveries")))
+    }
+
     /// What endpoints are tried out with; `None` where nobody has said what the stack's issuer is.
     pub(crate) async fn trials(&self, issuer: Option<&Issuer>) -> Result<Option<Trials>, Failure> {
-        const KMS: &str = "SIGNING_KMS_KEY_ID";
         let local =
             || self.is_on_this_machine().then(|| Issuer::parse(LOCAL_ISSUER).ok()).flatten();
         let Some(issuer) = issuer.cloned().or_else(local) else { return Ok(None) };
@@ -189,7 +203,8 @@ impl Access {
         }
     }
 
-    fn named(&self, name: &str) -> String {
+    /// A name of this stack: behind its prefix.
+    pub(crate) fn named(&self, name: &str) -> String {
         format!("{}{name}", self.name_prefix)
     }
 

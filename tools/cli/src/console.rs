@@ -13,6 +13,7 @@ use crate::failure::Failure;
 
 const GOOD: Style = AnsiColor::Green.on_default();
 const BAD: Style = AnsiColor::Red.on_default().bold();
+const WARNED: Style = AnsiColor::Yellow.on_default();
 const FAINT: Style = Style::new().dimmed();
 const STRONG: Style = Style::new().bold();
 
@@ -131,6 +132,11 @@ pub(crate) fn heading(text: &str) -> String {
 /// Something that went as it should.
 pub(crate) fn good(text: &str) -> String {
     format!("{GOOD}{text}{GOOD:#}")
+}
+
+/// Something that somebody should see to.
+pub(crate) fn warned(text: &str) -> String {
+    format!("{WARNED}{text}{WARNED:#}")
 }
 
 /// Something that did not.

@@ -10,6 +10,7 @@ mod apply;
 mod console;
 mod dead_letters;
 mod deliveries;
+mod doctor;
 mod documents;
 mod duration;
 mod explain;
@@ -40,7 +41,8 @@ use console::{Console, Format};
 use failure::{Failure, Finished};
 
 /// Looks after a running stack of Identity Workflows: who is subscribed to what, deliveries that were
-/// given up, records that could not be read, the secrets of webhooks and the signing keys.
+/// given up, records that could not be read, the secrets of webhooks and the signing keys; and says
+/// whether it is well.
 #[derive(Parser)]
 #[command(
     name = "workflows",
@@ -69,7 +71,8 @@ Examples:
   workflows --local verify received.txt
   workflows secrets create --property demo-property --subscription mine
   workflows keys list
-  workflows keys rotate --dry-run"
+  workflows keys rotate --dry-run
+  workflows --local doctor"
 )]
 struct Arguments {
     /// How results are printed; json is one object a line
@@ -110,6 +113,7 @@ enum Command {
     Send(send::Arguments),
     /// Whether something received is a notification, and what is wrong with it
     Verify(verify::Arguments),
+    Doctor(doctor::Arguments),
     /// Print the completions of a shell
     #[command(after_help = "Examples:
   workflows completions bash > ~/.local/share/bash-completion/completions/workflows
@@ -155,6 +159,7 @@ async fn run(arguments: Arguments, console: &Console) -> Result<Finished, Failur
         Command::Secrets(command) => secrets::run(command, &access, console).await,
         Command::Send(arguments) => send::run(arguments, &access, console).await,
         Command::Verify(arguments) => verify::run(arguments, &access, console).await,
+        Command::Doctor(arguments) => doctor::run(arguments, &access, console).await,
         Command::Completions { shell } => {
             // To a buffer first: the generator ends in a panic when a pipe is closed.
             let mut script = Vec::new();

@@ -4,6 +4,7 @@ mod apply;
 mod canary;
 mod dead_letters;
 mod deliveries;
+mod doctor;
 mod explain;
 mod keys;
 mod secrets;
@@ -31,12 +32,13 @@ fn help_names_every_command_and_every_exit_code() {
         "explain",
         "send",
         "verify",
+        "doctor",
         "completions",
     ];
     for text in commands.into_iter().chain(["Exit codes", "Examples", "--local"]) {
         assert!(said.stdout.contains(text), "{text}");
     }
-    for command in ["explain", "send", "verify", "completions"] {
+    for command in ["explain", "send", "verify", "doctor", "completions"] {
         let said = workflows(&[command, "--help"]);
         assert!(said.code == 0 && said.stdout.contains("Examples:"), "{command}");
     }
