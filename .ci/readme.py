@@ -211,6 +211,19 @@ http.server.HTTPServer(("127.0.0.1", 9000), Hook).serve_forever()
             file.unlink(missing_ok=True)
 
 
+def doctor():
+    """The stack is well, an event went the whole way, and nothing of it is left."""
+    told = run(block("doctor"))
+    assert "verified by the published keys" in told and "failed" not in told, told
+    left = """
+import boto3
+tables = boto3.resource("dynamodb", endpoint_url="http://127.0.0.1:4566")
+for name in ["subscriptions", "deliveries"]:
+    assert "doctor-" not in str(tables.Table(name).scan()["Items"]), name
+"""
+    run(block("setup") + f"python - <<'PYTHON'{left}PYTHON\n")
+
+
 def wait_for_port(process, port):
     import socket
 
@@ -239,6 +252,7 @@ def main():
         local.wait_for('"jti":"aic_0192f3a1-7c4e-7d10-9a5b-000000000002"')
         dead_letters()
         explanations()
+        doctor()
         webhook()
         decrypted("ECDH-ES+A256KW", "jwks.json")
         decrypted("RSA-OAEP-256", "rsa.json")
