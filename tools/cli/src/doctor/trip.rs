@@ -56,12 +56,13 @@ pub(super) async fn run(
     let interrupted = tokio::spawn(interrupted());
     tokio::task::yield_now().await;
     let begun = tables.begin(&trip).await;
-    let finding = match begun {
-        Err(unseen) => Check::RoundTrip.unseen(SUBJECT, &unseen, ABOVE),
-        Ok(()) => tokio::select! {
+    let finding = if let Err(unseen) = begun {
+        Check::RoundTrip.unseen(SUBJECT, &unseen, ABOVE)
+    } else {
+        tokio::select! {
             finding = go(&trip, &way) => finding,
             _ = interrupted => failed("it was interrupted", "repeat the command"),
-        },
+        }
     };
     let left = tables.end(&trip).await;
     told.tell([finding])?;

@@ -39,6 +39,7 @@ fn received(body: &str, url: Option<&str>) -> Answer {
         content_type: Some("application/secevent+jwt"),
         content_encoding: None,
         body: Some(body.as_bytes()),
+        trace: None,
     };
     receive(request, url, Some(&published()))
 }
@@ -99,6 +100,7 @@ fn what_does_not_prove_itself_is_refused_by_its_rule() {
         content_type: Some("application/json"),
         content_encoding: None,
         body: Some(good.as_bytes()),
+        trace: None,
     };
     let refused = receive(plain, Some(URL), Some(&published()));
     assert_eq!(refused, Answer::Refused(SetRefusal::ContentType));
@@ -110,6 +112,7 @@ fn without_keys_nobody_can_say() {
         content_type: Some("application/secevent+jwt"),
         content_encoding: None,
         body: Some(body.as_bytes()),
+        trace: None,
     };
     let token: &'static str = Box::leak(token(&json!(URL)).into_boxed_str());
     for published in [None, Some("<html>")] {
