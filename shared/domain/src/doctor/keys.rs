@@ -45,10 +45,16 @@ pub fn judge(subject: &str, facts: &KeyFacts<'_>, now: Timestamp) -> Vec<Finding
         return vec![if published.is_empty() {
             let said = "there are no keys: nothing can be signed, and nothing is delivered";
             check.finding(subject, State::Failed, said, GENERATE)
+        } else if facts.has_kms {
+            check.ok(
+                subject,
+                format!("it holds none; the API serves {}, in KMS", count(published.len())),
+            )
         } else {
-            let said =
-                format!("it holds none, and the API publishes {}, in KMS", count(published.len()));
-            check.ok(subject, said)
+            let said = format!("it holds none, and the API serves {}", count(published.len()));
+            let advice = "are they in KMS? Say so by SIGNING_KMS_KEY_ID. Else they were taken out, or the \
+                          API is another stack's: workflows keys generate makes new ones";
+            check.finding(subject, State::Warning, said, advice)
         }];
     }
     let mut findings = Vec::new();
@@ -193,7 +199,10 @@ mod tests {
     fn keys_that_sign_and_are_published_are_well() {
         let keys = vec![key("c", Current, DAY_MS), key("n", Next, DAY_MS), key("p", Previous, 1)];
         assert_eq!(worst(keys, &["c", "n", "p"]).0, State::Ok);
-        assert_eq!(worst(Vec::new(), &["in-kms"]).0, State::Ok);
+        let (none, in_kms) = (Ok(Vec::new()), set(&["in-kms"]));
+        let facts = KeyFacts { secret: &none, published: Some(&in_kms), has_kms: true };
+        assert_eq!(judge("signing-keys", &facts, NOW)[0].state, State::Ok);
+        assert_eq!(worst(Vec::new(), &["in-kms"]).0, State::Warning, "unless it is known");
         let held = vec![key("n", Next, DAY_MS)];
         assert_eq!(worst(held, &["n", "in-kms"]).0, State::Warning, "unless it is known");
     }

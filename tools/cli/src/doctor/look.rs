@@ -7,13 +7,14 @@ use adapters::signing::NotRotated;
 use domain::doctor::keys::{KeyFacts, Unread};
 use domain::doctor::queues::{QUEUES, QueueFacts};
 use domain::doctor::tables::TABLES;
-use domain::doctor::{Check, Unseen, clocks, keys, mappings, queues, tables};
+use domain::doctor::{Check, Finding, State, Unseen, clocks, keys, mappings, queues, tables};
 use domain::jose::{Algorithm, KeySet};
 use domain::key_rotation::KeyRecord;
 use futures_util::future::join_all;
 
 use super::Told;
 use crate::access::Access;
+use crate::console::count;
 use crate::failure::Failure;
 
 /// What a round trip goes by.
@@ -76,21 +77,19 @@ pub(super) async fn all(
     Ok(Seen { is_api_there, algorithm: algorithm(published) })
 }
 
-fn judge_api(api: &ApiFacts) -> Vec<domain::doctor::Finding> {
+fn judge_api(api: &ApiFacts) -> Vec<Finding> {
     let check = Check::Api;
     let advice = "is it the output ApiUrl of this stack? Then look at the ingest function's log";
     let health = match &api.health {
         Ok(()) => check.ok("GET /health", "it answers"),
-        Err(unseen) => {
-            check.finding("GET /health", domain::doctor::State::Failed, unseen.to_string(), advice)
-        }
+        Err(unseen) => check.finding("GET /health", State::Failed, unseen.to_string(), advice),
     };
     let subject = "GET /.well-known/jwks.json";
     let keys = match &api.keys {
         Ok(keys) => check.ok(subject, format!("it serves {} to verify with", count_keys(keys))),
         Err(unseen) => check.finding(
             subject,
-            domain::doctor::State::Failed,
+            State::Failed,
             unseen.to_string(),
             "without it no target can verify anything: are there keys (workflows keys generate), and may \
              the ingest function read them?",
@@ -100,7 +99,7 @@ fn judge_api(api: &ApiFacts) -> Vec<domain::doctor::Finding> {
 }
 
 fn count_keys(keys: &KeySet) -> String {
-    crate::console::count(keys.kids().len() as u64, "key", "keys")
+    count(keys.kids().len() as u64, "key", "keys")
 }
 
 /// The keys in the secret, by their names.

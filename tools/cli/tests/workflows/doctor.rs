@@ -86,6 +86,8 @@ async fn a_stack_that_is_well_is_called_so_and_keeps_nothing_of_it() {
             ]
         );
     }
+    let delivery = stack.local.stack().function("DeliveryFunction").expect("declared");
+    assert_eq!(u64::from(delivery.timeout_s), domain::limits::DELIVERY_TIMEOUT_S);
     let trip = objects.iter().find(|it| it["check"] == "round-trip").expect("it was made");
     assert!(
         trip["said"].as_str().is_some_and(|said| said.contains("verified by the published keys"))

@@ -60,6 +60,37 @@ async fn strangers_are_told_what_is_spoken_here() {
 }
 
 #[tokio::test]
+async fn which_queue_wakes_which_function_is_told_as_lambda_tells_it() {
+    let world = World::new().await;
+    let list = async |query: &str| {
+        let head = format!("GET /2015-03-31/event-source-mappings/{query} HTTP/1.1");
+        raw(&world, &head, "").await
+    };
+    let of_events = "?EventSourceArn=arn%3Aaws%3Asqs%3Aus-east-1%3A000000000000%3Aevents";
+    for query in ["", of_events] {
+        let answer = list(query).await;
+        for text in [
+            "HTTP/1.1 200",
+            r#""State":"Enabled""#,
+            "function:DeliveryFunction",
+            r#""FunctionResponseTypes":["ReportBatchItemFailures"]"#,
+            r#""MaximumConcurrency":50"#,
+        ] {
+            assert!(answer.contains(text), "{text}: {answer}");
+        }
+    }
+    let of_others = list("?EventSourceArn=arn%3Aaws%3Asqs%3Aus-east-1%3A0%3Aother").await;
+    assert!(of_others.contains(r#""EventSourceMappings":[]"#), "{of_others}");
+    let operation = "ListEventSourceMappings".to_owned();
+    let forbidden = Fault::NotAllowed { service: Service::Lambda, operation };
+    world.endpoint.faults().set(forbidden);
+    let refused = list("").await;
+    assert!(refused.starts_with("HTTP/1.1 403"), "{refused}");
+    assert!(refused.contains("x-amzn-errortype: AccessDeniedException"), "{refused}");
+    world.stop().await;
+}
+
+#[tokio::test]
 async fn refusals_are_written_as_aws_writes_them() {
     let world = World::new().await;
     let events = format!(r#""QueueUrl":"{}""#, world.events_url);

@@ -49,6 +49,16 @@ Resources:
   SigningKeysSecret:
     Type: AWS::SecretsManager::Secret
     Properties: { Name: signing-keys }
+  DeliveryFunction:
+    Type: AWS::Serverless::Function
+    Properties:
+      Events:
+        Events:
+          Type: SQS
+          Properties:
+            Queue: !GetAtt EventsQueue.Arn
+            FunctionResponseTypes: [ReportBatchItemFailures]
+            ScalingConfig: { MaximumConcurrency: 50 }
   WebhookSecretsKey:
     Type: AWS::KMS::Key
   WebhookSecretsAlias:
