@@ -55,8 +55,7 @@ pub(super) async fn run(
     // It listens from here on: what is begun below is ended below.
     let interrupted = tokio::spawn(interrupted());
     tokio::task::yield_now().await;
-    let begun = tables.begin(&trip).await;
-    let finding = if let Err(unseen) = begun {
+    let finding = if let Err(unseen) = tables.begin(&trip).await {
         Check::RoundTrip.unseen(SUBJECT, &unseen, ABOVE)
     } else {
         tokio::select! {
