@@ -16,10 +16,9 @@ pub(crate) fn of_decision(decision: &Decision) -> Tally {
     tally.count(Metric::DecisionsDegraded, usize::from(decision.degraded));
     tally.add(Metric::DecisionMs, decision.elapsed_ms);
     if let Some(budget_ms) = decision.budget_ms {
-        let used_percent = decision.elapsed_ms.saturating_mul(100) / budget_ms.max(1);
         tally.add(Metric::BudgetLeftMs, budget_ms.saturating_sub(decision.elapsed_ms));
-        tally.add(Metric::BudgetUsedPercent, used_percent);
     }
+    tally.count(Metric::DecisionsSlow, usize::from(decision.is_slow()));
     tally
 }
 

@@ -69,7 +69,7 @@ fn the_sweeper_runs_every_minute_alone_and_ends_before_the_next_tick() {
     let template = read("template.yaml");
     let (_, from) = template.split_once("  SweeperFunction:").expect("declared");
     let (declared, _) = from.split_once("\n\n").expect("its end");
-    assert!(declared.contains("ReservedConcurrentExecutions: 1"));
+    assert!(declared.contains("ReservedConcurrentExecutions: !If [ScaleIsReserved, 1,"));
     assert!(declared.contains("MaximumRetryAttempts: 0"), "Lambda repeats a failed tick itself");
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::receipt::{self, TargetReport};
 use super::voice::{Heard, Voice, WITHOUT_KNOWING};
 use super::{Claims, claims, reason_class};
+use crate::limits::ENRICH_SLOW_PERCENT;
 use crate::subscription::Action;
 
 /// The answer to the login journey, as it goes over the wire, and its receipt: what a support
@@ -57,6 +58,13 @@ impl Decision {
     /// The reasons without what targets and subscriptions name: each one of two dozen, for metrics.
     pub fn reason_classes(&self) -> impl Iterator<Item = &'static str> {
         self.reasons.iter().map(|reason| reason_class::of(reason))
+    }
+
+    /// Whether it took more than four fifths of its time: the next step is a policy's answer.
+    #[must_use]
+    pub fn is_slow(&self) -> bool {
+        let most = |budget_ms: u64| budget_ms.saturating_mul(ENRICH_SLOW_PERCENT) / 100;
+        self.budget_ms.is_some_and(|budget_ms| self.elapsed_ms > most(budget_ms))
     }
 
     /// Nobody could be asked, because the table could not be read.

@@ -10,6 +10,8 @@ pub const ENRICH_BUDGET_MIN_MS: u32 = 200;
 pub const ENRICH_BUDGET_MAX_MS: u32 = 5_000;
 /// What the enrich function keeps back from Lambda's deadline to answer in.
 pub const ENRICH_RESERVE_MS: u64 = 100;
+/// A login that takes more of its time than this, in per cent, is slow: it is counted, and alarmed on.
+pub const ENRICH_SLOW_PERCENT: u64 = 80;
 /// Even a login that comes with its deadline behind it may look up what the policy says, this long.
 pub const ENRICH_LOOK_UP_GRACE_MS: u64 = 40;
 

