@@ -141,10 +141,13 @@ fn metrics_of(answer: &listener::Answer, elapsed_ms: u64) -> Tally {
 /// What came to the built-in target.
 fn receive(request: &HttpRequest, published: Option<&str>) -> HttpAnswer {
     let received = doctor::receive(posted(request), request.url.as_deref(), published);
-    let http = answer::of_doctor(received);
+    let http = answer::of_doctor(&received);
     let status = http.status;
     match received {
-        doctor::Answer::Verified => tracing::info!(status, "the built-in target got its own"),
+        doctor::Answer::Challenged(_) => {
+            tracing::info!(status, "the built-in target echoes a challenge");
+        }
+        doctor::Answer::Arrived => tracing::info!(status, "the built-in target got an event"),
         doctor::Answer::Refused(rule) => {
             tracing::warn!(status, %rule, "the built-in target got what it does not take");
         }

@@ -117,17 +117,22 @@ fn status_of_set(refusal: SetRefusal) -> u16 {
     }
 }
 
-/// What a notification to the built-in target is answered: whether it verifies.
+/// What a notification to the built-in target is answered, as any receiver would.
 #[must_use]
-pub fn of_doctor(received: doctor::Answer) -> HttpAnswer {
+pub fn of_doctor(received: &doctor::Answer) -> HttpAnswer {
     match received {
-        // A delivery ends with it, and leaves a trace that an operator can read.
-        doctor::Answer::Verified => {
-            let title = "The notification verifies, and no more are wanted";
-            let detail = "This is the built-in target of `workflows doctor`. It keeps nothing.";
-            answer(410, PROBLEM, &problem(410, "gone", title, detail))
+        doctor::Answer::Challenged(echo) => {
+            answer(200, JSON, &json!({ "challenge": echo.as_str() }))
         }
-        doctor::Answer::Refused(_) => {
+        doctor::Answer::Arrived => {
+            HttpAnswer { status: 202, headers: Vec::new(), body: String::new() }
+        }
+        doctor::Answer::Refused(doctor::Refusal::NoRoundTrip) => {
+            let title = "Only the round trips of `workflows doctor` are taken here";
+            let detail = "No subscription of anybody's is to lead here. Nothing was stored.";
+            answer(400, PROBLEM, &problem(400, "no-round-trip", title, detail))
+        }
+        doctor::Answer::Refused(doctor::Refusal::Token(_)) => {
             let title = "This is no notification of this stack for this URL";
             let detail = "This is the built-in target of `workflows doctor`. Nothing was stored.";
             answer(400, PROBLEM, &problem(400, "token", title, detail))

@@ -21,7 +21,7 @@ use crate::retry::RetryAfter;
 use crate::subscription::Subscription;
 use crate::time::Deadline;
 
-pub use challenge::{CHALLENGE_TYPE, Challenge, ChallengeDice, WEBHOOK_CHALLENGE_TYPE};
+pub use challenge::{CHALLENGE_TYPE, Challenge, ChallengeDice, Echo, WEBHOOK_CHALLENGE_TYPE};
 pub use memory::Memory;
 pub(crate) use memory::{Place, Shaken};
 

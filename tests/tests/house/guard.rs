@@ -144,7 +144,8 @@ fn a23_every_route_that_takes_something_asks_who_sends_it() {
         let route = route.split("\n\n").next().expect("its end");
         let is_open = route.contains("AuthorizationType: NONE");
         // The listener takes tokens of a third party's source, which prove themselves; what we send
-        // is signed by none of those. The built-in target takes what we send, and keeps nothing.
+        // is signed by none of those. The built-in target takes what a round trip sends, and
+        // keeps nothing.
         let proves_itself = ["/v1/sources/akamai-identity-cloud/events", "/v1/doctor"]
             .iter()
             .any(|path| route.contains(&format!("RouteKey: POST {path}\n")));

@@ -14,6 +14,7 @@ mod outages;
 mod platforms;
 mod refusals;
 mod repetitions;
+mod round_trips;
 mod samples;
 mod support;
 mod traces;

@@ -27,11 +27,12 @@ says nothing of the stack. Beneath what is not ok stands what to do next.
   mappings    both queues wake the delivery function, which may say what has failed
   clocks      this machine's clock against AWS's and the API's
   round-trip  writes a subscription of its own (property doctor-…), posts an event for it, and waits
-              until the built-in target, POST /v1/doctor of this stack, has verified the notification by
-              the published keys. It shows that everything between works: the roles of the functions,
-              SQS, the signing keys, the way out, the tables. Everything written is deleted, also
-              after Ctrl-C. It counts as one dead letter (http_410) and one disabled subscription in
-              logs and metrics. --no-round-trip leaves it out, and nothing is written
+              until the built-in target, POST /v1/doctor of this stack, has verified a challenge and the
+              notification by the published keys. It shows that everything between works: the roles of
+              the functions, SQS, the signing keys, the way out, the tables. Everything written is
+              deleted, also after Ctrl-C. One that arrives counts as one event, delivered, and sets off
+              no alarm; one that does not may count as a dead letter. --no-round-trip leaves it out, and
+              nothing is written
 
 Exit code 3: something failed, or could not be looked at. Warnings alone are 0.
 

@@ -40,11 +40,10 @@ impl TripTables {
 
     /// What the tables say of the trip.
     pub async fn look(&self, trip: &Trip) -> Result<Traces, Unseen> {
-        let (row, item) = tokio::join!(
-            self.get(&self.subscriptions, row_key(trip)),
-            self.get(&self.deliveries, item_key(trip.delivery_id().as_str())),
-        );
-        let (row, item) = (row?.unwrap_or_default(), item?);
+        // One after the other: a failure is in the ledger before its row is marked, so who sees the
+        // mark first and no item afterwards knows that there was no failure.
+        let row = self.get(&self.subscriptions, row_key(trip)).await?.unwrap_or_default();
+        let item = self.get(&self.deliveries, item_key(trip.delivery_id().as_str())).await?;
         let item = item.as_ref().map(|item| {
             let fields = Fields(item);
             Item {
@@ -53,7 +52,7 @@ impl TripTables {
                 last_outcome: fields.str("lastOutcome").unwrap_or_default().to_owned(),
             }
         });
-        Ok(Traces { disabled: Fields(&row).str("disabledReason").map(str::to_owned), item })
+        Ok(trip.traces(Fields(&row).str("verifiedEndpoint"), item))
     }
 
     /// Deletes all that the trip has left: the subscription first, so that nothing new comes of it.

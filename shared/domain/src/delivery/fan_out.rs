@@ -133,7 +133,9 @@ async fn attempt_all(
 }
 
 /// Ledger first, acknowledge second: a failed first attempt is written down, then its wake-up is
-/// sent, and only then is the pair settled.
+/// sent, and only then is the pair settled, and the row told that its endpoint has echoed. So a row
+/// that is marked, and no item beside it, mean that challenge and event were both answered with
+/// success: `doctor::round_trip` goes by that.
 async fn first_attempt(
     event: &Event,
     subscription: &Subscription,

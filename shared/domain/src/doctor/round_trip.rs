@@ -1,11 +1,13 @@
 //! The round trip: one event to the built-in target (`ingest::doctor`), by a subscription that is
 //! there for it alone.
 //!
-//! What succeeds leaves no trace in the tables, so the target answers a notification that verifies
-//! with 410: the delivery is then dead and the subscription disabled, and both stand where an operator
-//! can read them. They prove that ingest took the event in, its queue woke the delivery function, that
-//! one read the subscription, signed by a key that is published, reached the API, and kept its books.
-//! Everything else that may come of it says where it went wrong.
+//! What is delivered leaves no item in the ledger, so the subscription asks for the handshake: once
+//! its endpoint has echoed, its row says so. The delivery function writes a failure into the ledger
+//! before it marks the row (`delivery::fan_out`). So the mark, and no item beside it, prove that
+//! challenge and event were both verified and answered with success: ingest took the event in, its
+//! queue woke the delivery function, that one read the subscription, signed by a key that is published,
+//! reached the API, and kept its books. An item says where it went wrong. A trip that arrives makes no
+//! dead letter, and disables nothing.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +16,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 
 use super::{Check, Finding, State};
-use crate::delivery::Ended;
 use crate::event_type::{Category, EventType, EventTypeNames};
 use crate::id::{DeliveryId, EventId, InvalidId, PropertyId, SubscriptionId};
 use crate::jose::Algorithm;
@@ -39,10 +40,10 @@ pub struct Trip {
 /// What the tables say of a trip.
 #[derive(Clone, Default)]
 pub struct Traces {
-    /// Why the subscription is disabled, where it is.
-    pub disabled: Option<String>,
+    /// Whether the row says that its endpoint has echoed.
+    is_verified: bool,
     /// The delivery's item, where there is one.
-    pub item: Option<Item>,
+    item: Option<Item>,
 }
 
 /// The ledger's item of a trip.
@@ -61,21 +62,33 @@ pub struct Item {
 pub enum Progress {
     /// Nothing has come of it yet.
     UnderWay,
-    /// The delivery has come back, and its subscription is not disabled yet.
-    Returned,
     /// Everything is as it should be.
     Arrived,
-    /// It ended elsewhere.
+    /// Its delivery was given up.
     Lost,
 }
 
-/// The reason of a delivery that the target has taken for its own.
-const VERIFIED: &str = "http_410";
+/// What the names of a trip begin with.
+const PREFIX: &str = "doctor-";
+
+/// How many octets of chance follow.
+const CHANCE: usize = 10;
+
+/// Whether a property or a subscription is called as a trip's is.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    let chance = text.strip_prefix(PREFIX).and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok());
+    chance.is_some_and(|chance| chance.len() == CHANCE)
+}
 
 impl Trip {
     /// A new one to this endpoint, signed by this algorithm.
-    pub fn new(dice: [u8; 10], endpoint: String, algorithm: Algorithm) -> Result<Self, InvalidId> {
-        let name = format!("doctor-{}", URL_SAFE_NO_PAD.encode(dice));
+    pub fn new(
+        dice: [u8; CHANCE],
+        endpoint: String,
+        algorithm: Algorithm,
+    ) -> Result<Self, InvalidId> {
+        let name = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(dice));
         let property = PropertyId::parse(&name)?;
         Ok(Self {
             scope: Scope::Property(property.clone()),
@@ -87,7 +100,8 @@ impl Trip {
         })
     }
 
-    /// The row of the subscription. It wants one attempt: whatever comes of it is told at once.
+    /// The row of the subscription. It asks for the handshake, which is a trip's evidence, and wants
+    /// one attempt: whatever comes of it is told at once.
     #[must_use]
     pub fn row(&self) -> BTreeMap<String, Value> {
         let row = json!({
@@ -97,7 +111,7 @@ impl Trip {
             "endpoint": self.endpoint,
             "enabled": true,
             "signingAlg": self.algorithm.as_str(),
-            "verification": "none",
+            "verification": "required",
             "retry": {"attemptsMax": 1},
             "description": "Written by workflows doctor for one event; it may be deleted.",
         });
@@ -122,6 +136,13 @@ impl Trip {
     pub fn delivery_id(&self) -> DeliveryId {
         DeliveryId::of(&self.scope, &self.event_id, &self.subscription_id)
     }
+
+    /// What the tables say of it: which endpoint is verified by its row, and its delivery's item. The
+    /// row has to be read first.
+    #[must_use]
+    pub fn traces(&self, verified: Option<&str>, item: Option<Item>) -> Traces {
+        Traces { is_verified: verified == Some(self.endpoint.as_str()), item }
+    }
 }
 
 impl Traces {
@@ -129,18 +150,10 @@ impl Traces {
     #[must_use]
     pub fn progress(&self) -> Progress {
         match &self.item {
-            None => Progress::UnderWay,
-            Some(item) => match item.reason.as_deref() {
-                Some(VERIFIED) if self.is_gone() => Progress::Arrived,
-                Some(VERIFIED) => Progress::Returned,
-                Some(_) => Progress::Lost,
-                None => Progress::UnderWay,
-            },
+            None if self.is_verified => Progress::Arrived,
+            Some(item) if item.reason.is_some() => Progress::Lost,
+            None | Some(_) => Progress::UnderWay,
         }
-    }
-
-    fn is_gone(&self) -> bool {
-        self.disabled.as_deref() == Some(Ended::Gone.as_str())
     }
 
     /// What there is to say at the end, after so many milliseconds.
@@ -150,33 +163,26 @@ impl Traces {
         let failed =
             |said: String, advice: &str| check.finding(SUBJECT, State::Failed, said, advice);
         let in_s = elapsed_ms.div_ceil(1_000);
-        match (self.progress(), &self.item) {
-            (Progress::Arrived, _) => check.ok(
+        match &self.item {
+            None if self.is_verified => check.ok(
                 SUBJECT,
                 format!(
                     "an event went the whole way and was verified by the published keys, in \
                      {elapsed_ms} ms"
                 ),
             ),
-            (Progress::Returned, _) => failed(
-                format!(
-                    "the notification was verified, and its subscription is not disabled after {in_s} \
-                     s, as it has to be"
-                ),
-                "may the delivery function's role dynamodb:UpdateItem on the table subscriptions? Its \
-                 log says why not",
+            None => failed(
+                format!("the tables show nothing of the event within {in_s} s"),
+                "it waits on the queue events, or comes back to it: look at the mappings above and at the \
+                 delivery function's log, or give it longer (--timeout). If the log says that an endpoint \
+                 is verified, the row could not be marked: may the function's role dynamodb:UpdateItem on \
+                 the table subscriptions?",
             ),
-            (Progress::UnderWay, Some(item)) => failed(
-                format!("the delivery is {} after {in_s} s ({})", item.state, item.last_outcome),
+            Some(Item { reason: None, state, last_outcome }) => failed(
+                format!("the delivery is {state} after {in_s} s ({last_outcome})"),
                 "look at it: workflows deliveries show, and at the delivery function's log",
             ),
-            (Progress::UnderWay | Progress::Lost, None) => failed(
-                format!("nothing has come of the event within {in_s} s"),
-                "it waits on the queue events, or comes back to it: look at the mappings above and at the \
-                 delivery function's log, or give it longer (--timeout)",
-            ),
-            (Progress::Lost, Some(item)) => {
-                let reason = item.reason.as_deref().unwrap_or_default();
+            Some(Item { reason: Some(reason), .. }) => {
                 let (said, advice) = explained(reason);
                 failed(format!("{said} ({reason})"), advice)
             }
@@ -196,6 +202,12 @@ fn explained(reason: &str) -> (&'static str, &'static str) {
             "the ingest function's log says by which rule. key or signature: its environments have not \
              read the secret yet, wait five minutes. aud: something stands before the API and calls it by \
              another name; give the output ApiUrl",
+        ),
+        "endpoint_unverified" => (
+            "what answers at the API's URL is not the built-in target: it takes everything and echoes no \
+             challenge",
+            "give the output ApiUrl of this stack, and deploy this release; something of somebody else's may \
+             be in the way",
         ),
         "http_401" | "http_403" => (
             "somebody before the built-in target wants credentials",
@@ -255,22 +267,26 @@ fn explained(reason: &str) -> (&'static str, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::subscription::EndpointVerification;
+    use crate::verification::Verification;
 
-    fn traces(state: &str, reason: Option<&str>, disabled: Option<&str>) -> Traces {
-        Traces {
-            disabled: disabled.map(str::to_owned),
-            item: Some(Item {
-                state: state.to_owned(),
-                reason: reason.map(str::to_owned),
-                last_outcome: "http_410".to_owned(),
-            }),
+    const ENDPOINT: &str = "https://api.example/v1/doctor";
+
+    fn trip() -> Trip {
+        Trip::new([0xab; 10], ENDPOINT.to_owned(), Algorithm::EdDsa).expect("a name")
+    }
+
+    fn item(state: &str, reason: Option<&str>) -> Item {
+        Item {
+            state: state.to_owned(),
+            reason: reason.map(str::to_owned),
+            last_outcome: "http_400".to_owned(),
         }
     }
 
     #[test]
     fn a_trip_has_names_of_its_own_and_a_row_that_delivery_can_read() {
-        let endpoint = "https://api.example/v1/doctor".to_owned();
-        let trip = Trip::new([0xab; 10], endpoint, Algorithm::EdDsa).expect("a name");
+        let trip = trip();
         assert_eq!(trip.scope.key(), "PROPERTY#doctor-q6urq6urq6urqw");
         let row: Map<String, Value> = trip.row().into_iter().collect();
         let names = EventTypeNames::default();
@@ -279,6 +295,9 @@ mod tests {
         let subscription = &read.readable[0];
         assert_eq!(subscription.signing_algorithm, Algorithm::EdDsa);
         assert_eq!(subscription.retry.attempts_max, Some(1));
+        // It asks for the handshake, even where a stack asks nobody.
+        let asked = subscription.verification(EndpointVerification::WhereAsked);
+        assert_eq!(asked, Verification::Pending);
         let body = trip.event(&names).to_string();
         let now = crate::time::Timestamp::from_ms(1);
         let event = crate::explain::Subject::read(body.as_bytes(), &names, now, || [0; 10]);
@@ -286,16 +305,33 @@ mod tests {
     }
 
     #[test]
-    fn only_both_traces_prove_the_whole_way() {
-        for (traces, progress) in [
-            (Traces::default(), Progress::UnderWay),
-            (traces("dead", Some("http_410"), None), Progress::Returned),
-            (traces("dead", Some("http_410"), Some("failing")), Progress::Returned),
-            (traces("dead", Some("http_410"), Some("gone")), Progress::Arrived),
-            (traces("dead", Some("exhausted:http_410"), Some("gone")), Progress::Lost),
-            (traces("dead", Some("exhausted:http_400"), None), Progress::Lost),
-            (traces("pending", None, None), Progress::UnderWay),
+    fn a_trip_knows_its_own_names_and_nobody_else_s() {
+        assert!(is_name(trip().property.as_str()) && is_name(trip().subscription_id.as_str()));
+        for other in [
+            "doctor-",
+            "doctor-who",
+            "doctor-q6urq6urq6urqw6urq",
+            "Doctor-q6urq6urq6urqw",
+            "new",
+            "",
         ] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_marked_row_without_an_item_proves_the_whole_way() {
+        let trip = trip();
+        for (verified, item, progress) in [
+            (None, None, Progress::UnderWay),
+            (Some("https://other.example/v1/doctor"), None, Progress::UnderWay),
+            (Some(ENDPOINT), None, Progress::Arrived),
+            (Some(ENDPOINT), Some(item("dead", Some("exhausted:http_503"))), Progress::Lost),
+            (Some(ENDPOINT), Some(item("pending", None)), Progress::UnderWay),
+            (None, Some(item("dead", Some("exhausted:http_400"))), Progress::Lost),
+            (None, Some(item("pending", None)), Progress::UnderWay),
+        ] {
+            let traces = trip.traces(verified, item);
             assert_eq!(traces.progress(), progress);
             let is_ok = traces.conclude(1_500).state == State::Ok;
             assert_eq!(is_ok, progress == Progress::Arrived);
@@ -306,6 +342,7 @@ mod tests {
     fn every_end_says_where_it_went_wrong() {
         for (reason, expected) in [
             ("exhausted:http_400", "has refused the token"),
+            ("exhausted:endpoint_unverified", "echoes no challenge"),
             ("exhausted:http_403", "wants credentials"),
             ("exhausted:http_404", "no built-in target"),
             ("http_301", "leads elsewhere"),
@@ -317,12 +354,12 @@ mod tests {
             ("signing_key_missing", "no key to sign with"),
             ("subscription_unreadable", "was given up"),
         ] {
-            let finding = traces("dead", Some(reason), None).conclude(900);
+            let finding = trip().traces(None, Some(item("dead", Some(reason)))).conclude(900);
             assert!(finding.said.contains(expected), "{}", finding.said);
             assert!(finding.said.ends_with(&format!("({reason})")), "{}", finding.said);
             assert!(!finding.advice.is_empty());
         }
         let silent = Traces::default().conclude(60_000);
-        assert_eq!(silent.said, "nothing has come of the event within 60 s");
+        assert_eq!(silent.said, "the tables show nothing of the event within 60 s");
     }
 }

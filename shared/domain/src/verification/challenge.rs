@@ -31,6 +31,25 @@ pub struct Challenge {
     at: Timestamp,
 }
 
+/// A challenge that somebody of ours was sent, to be sent back. No `Debug`, as of a [`Challenge`].
+#[derive(Clone, PartialEq, Eq)]
+pub struct Echo(String);
+
+impl Echo {
+    /// Of a text that has the shape of our challenges; of no other.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
+        let octets = URL_SAFE_NO_PAD.decode(text).ok()?;
+        (octets.len() == ECHOED).then(|| Self(text.to_owned()))
+    }
+
+    /// The text to send back as `challenge`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
 impl Challenge {
     /// A fresh one, made now.
     #[must_use]

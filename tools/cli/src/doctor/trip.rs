@@ -94,7 +94,7 @@ async fn go(trip: &Trip, way: &Way<'_>) -> Finding {
 
 fn is_over(traces: &Traces) -> bool {
     match traces.progress() {
-        Progress::UnderWay | Progress::Returned => false,
+        Progress::UnderWay => false,
         Progress::Arrived | Progress::Lost => true,
     }
 }

@@ -270,7 +270,18 @@ async fn a_round_trip_that_does_not_come_back_says_so_and_leaves_nothing() {
     assert_eq!(said.code, 3, "{}", said.stderr);
     let trip = only(&said, "round-trip");
     assert_eq!(trip[2], "failed");
-    assert!(trip[3].starts_with("nothing has come of the event within"), "{trip:?}");
+    assert!(trip[3].starts_with("the tables show nothing of the event within"), "{trip:?}");
+    assert!(leaves_nothing(&stack).await);
+
+    // It is delivered, and nobody can say so.
+    stack.local.aws().faults().clear_all();
+    stack.local.aws().faults().set(not_allowed(Service::DynamoDb, "UpdateItem"));
+    let said = doctor(&stack, &["--timeout", "1s"]).await;
+    assert_eq!(said.code, 3, "{}", said.stderr);
+    assert!(
+        only(&said, "round-trip")[3].starts_with("the tables show nothing of the event within")
+    );
+    assert!(said.stdout.contains("may the function's role dynamodb:UpdateItem"));
     assert!(leaves_nothing(&stack).await);
 
     stack.local.aws().faults().clear_all();
