@@ -8,14 +8,18 @@ use std::path::{Path, PathBuf};
 use adapters::entries::Entries;
 use adapters::ledger::{Item, pending_item, to_item};
 use aws_sdk_dynamodb::types::AttributeValue;
+use domain::delivery::Queue;
+use domain::event_type::{EventTypeNames, Source};
 use domain::id::DeliveryId;
+use domain::ingest::{self, Request};
 use domain::message::QueueMessage;
 use local::functions::Name;
 use local::samples;
 use serde_json::{Value, json};
 use testkit::receiver::Receiver;
+use testkit::world::World;
 
-use crate::support::{PATIENCE, Stack, batch};
+use crate::support::{PATIENCE, Stack, batch, user_updated};
 
 /// The folders of all releases that have samples.
 fn releases() -> Vec<PathBuf> {
@@ -161,8 +165,69 @@ async fn every_release_computes_the_same_ids() {
     }
 }
 
+/// How 0.1.0 reads a message of `events`: what it cannot do without, and what it takes beside that.
+/// It refuses what it does not know in the message, and passes it by in an event.
+fn is_read_by_0_1_0(body: &str) -> bool {
+    let message: Value = serde_json::from_str(body).expect("JSON");
+    let content = message["EventsV1"].as_object().expect("events");
+    let known = |name: &String| ["events", "cursor", "until"].contains(&name.as_str());
+    let is_text = |event: &Value, name: &str| event[name].is_string();
+    let is_event = |event: &Value| {
+        ["id", "type", "source", "scope"].iter().all(|name| is_text(event, name))
+            && event["occurredAt"].is_u64()
+            && event["acceptedAt"].is_u64()
+            && event["data"].is_object()
+    };
+    let events = content["events"].as_array().expect("an array");
+    content.keys().all(known) && !events.is_empty() && events.iter().all(is_event)
+}
+
+/// What an item has, by name and type.
+fn shape(item: &Item) -> std::collections::BTreeMap<String, &'static str> {
+    let kind = |value: &AttributeValue| match value {
+        AttributeValue::S(_) => "S",
+        AttributeValue::N(_) => "N",
+        _ => "other",
+    };
+    item.iter().map(|(name, value)| (name.clone(), kind(value))).collect()
+}
+
+/// What came after 0.1.0 (a trace) is a member more.
 #[tokio::test]
-async fn what_this_release_writes_every_release_reads() {
+async fn what_comes_with_this_release_every_release_passes_by() {
+    let (stack, target) = stack_with_target().await;
+    target.script_statuses("/hook", [500]);
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let posted = json!([user_updated("new-1"), user_updated("new-2")]).to_string();
+    let request = Request {
+        content_type: Some("application/json"),
+        content_encoding: None,
+        body: Some(posted.as_bytes()),
+        trace: trace.parse().ok(),
+    };
+    let (world, names) = (World::new(1), EventTypeNames::default());
+    ingest::run(request, Source::NextIdentity, &names, &world).await;
+    let body = world.messages(Queue::Events).remove(0).body;
+    assert!(body.contains(trace) && is_read_by_0_1_0(&body), "{body}");
+
+    let answer = stack.invoke(Name::Delivery, batch("events", &[body])).await;
+    assert_eq!(answer.expect("an answer"), json!({"batchItemFailures": []}));
+    let written = stack.ledger().await;
+    assert_eq!(written.len(), 2);
+    for release in releases() {
+        let sample = shape(&item(&release, "pending.json"));
+        for item in &written {
+            let has = shape(item);
+            for (name, kind) in &sample {
+                assert_eq!(has.get(name), Some(kind), "{release:?} reads {name}");
+            }
+        }
+    }
+    stack.stop().await;
+}
+
+#[tokio::test]
+async fn what_this_release_writes_of_the_same_is_the_same() {
     for release in releases() {
         for name in ["events.json", "portion.json", "wake-up.json"] {
             let body = sample(&release, name);
