@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 #[cfg(feature = "operator")]
-pub use heard::Heard;
+pub use heard::{Heard, TurnedAway};
 
 /// An HTTP answer, ready to be put into whatever envelope the caller expects. No `Debug`: its body
 /// may hold claims.

@@ -1,9 +1,10 @@
 //! Our own API as an operator's commands call it: events posted, key sets fetched.
 //!
-//! Over https requests to the API are signed with `SigV4`, as IAM authorisation wants it; in plain
-//! text they go to this machine alone, and are not signed. Certificates are those that the system
-//! trusts. No redirects. An answer is at most 1 MiB.
+//! Over https requests to the API are signed with `SigV4`, as IAM authorisation wants it, or show a
+//! bearer token; in plain text they go to this machine alone, and are not signed. Certificates are
+//! those that the system trusts. No redirects. An answer is at most 1 MiB.
 
+mod caller;
 mod signature;
 
 use std::time::Duration;
@@ -11,13 +12,14 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use domain::limits::KEY_SET_BYTES_MAX;
 use domain::time::Timestamp;
-use http::header::{ACCEPT, CONTENT_TYPE, USER_AGENT};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, USER_AGENT};
 use http::{HeaderMap, Method, Request};
 use url::{Host, Url};
 
 use crate::answer::Heard;
 use crate::aws::sentence;
 use crate::clock;
+pub use caller::{BearerToken, Caller, NoBearerToken};
 use signature::sign_request;
 
 const AGENT: &str = concat!("identity-workflows/", env!("CARGO_PKG_VERSION"));
@@ -33,7 +35,13 @@ const KEYS: &str = "/.well-known/jwks.json";
 const HEALTH: &str = "/health";
 const DOCTOR: &str = "/v1/doctor";
 
-/// Where a stack's API is.
+/// What requests to an HTTP API are signed for.
+const HTTP_API: &str = "execute-api";
+
+/// What requests to a function's own URL are signed for.
+const FUNCTION_URL: &str = "lambda";
+
+/// Where a stack's API is, or the function's own URL that stands in for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiUrl(Url);
 
@@ -119,14 +127,22 @@ impl ApiUrl {
         self.0.scheme() == "https"
     }
 
+    /// Whether it is a function's own URL, which takes nothing but signatures.
+    #[must_use]
+    pub fn is_of_function(&self) -> bool {
+        let (service, _) = self.signed_for();
+        service == FUNCTION_URL
+    }
+
     /// What a request is signed for: service and, where the host says it, Region.
     fn signed_for(&self) -> (&'static str, Option<&str>) {
         let labels: Vec<&str> = self.0.host_str().unwrap_or_default().split('.').collect();
         match labels[..] {
-            [_, "execute-api", region, "amazonaws", ..] => ("execute-api", Some(region)),
-            [_, "lambda-url", region, "on", "aws", ..] => ("lambda", Some(region)),
+            [_, "execute-api", region, "amazonaws", ..] => (HTTP_API, Some(region)),
+            // In every partition that has them.
+            [_, "lambda-url", region, "on", "aws"] => (FUNCTION_URL, Some(region)),
             // A domain of one's own leads to an HTTP API.
-            _ => ("execute-api", None),
+            _ => (HTTP_API, None),
         }
     }
 }
@@ -146,22 +162,36 @@ fn is_here(url: &Url) -> bool {
 pub async fn post_events(
     api: &ApiUrl,
     body: Vec<u8>,
-    config: Option<&SdkConfig>,
+    caller: &Caller,
 ) -> Result<Heard, CallFailed> {
-    let url = api.at(EVENTS);
+    let request = of_events(api, body, caller).await?;
+    let Answered { status, body, .. } = call(request, &api.at(EVENTS), ANSWER_BYTES_MAX).await?;
+    Ok(Heard::read(status, &body))
+}
+
+async fn of_events(
+    api: &ApiUrl,
+    body: Vec<u8>,
+    caller: &Caller,
+) -> Result<Request<Vec<u8>>, CallFailed> {
     let request = Request::builder()
         .method(Method::POST)
-        .uri(url.as_str())
+        .uri(api.at(EVENTS).as_str())
         .header(CONTENT_TYPE, "application/json")
         .header(ACCEPT, "application/json, application/problem+json")
         .header(USER_AGENT, AGENT)
         .body(body);
     let mut request = request.map_err(|error| CallFailed::Unsigned(sentence(&error)))?;
-    if let Some(config) = config.filter(|_| api.is_signed()) {
-        sign_request(&mut request, api.signed_for(), config).await?;
+    match caller {
+        Caller::Signing(config) if api.is_signed() => {
+            sign_request(&mut request, api.signed_for(), config).await?;
+        }
+        Caller::Bearing(token) => {
+            request.headers_mut().insert(AUTHORIZATION, token.header());
+        }
+        Caller::Anybody | Caller::Signing(_) => {}
     }
-    let Answered { status, body, .. } = call(request, &url, ANSWER_BYTES_MAX).await?;
-    Ok(Heard::read(status, &body))
+    Ok(request)
 }
 
 /// Fetches a key set as it is served.
@@ -284,7 +314,53 @@ mod tests {
         };
         let region = |text: &str| Some(text.to_owned());
         assert_eq!(of(API), ("execute-api", region("eu-central-1")));
-        assert_eq!(of("https://x.lambda-url.us-west-2.on.aws/"), ("lambda", region("us-west-2")));
-        assert_eq!(of("https://api.example.com"), ("execute-api", None));
+        let china = "https://abc.execute-api.cn-north-1.amazonaws.com.cn/v1/events";
+        assert_eq!(of(china), ("execute-api", region("cn-north-1")));
+        for at in ["", "/", "/v1/events"] {
+            let url = format!("https://x.lambda-url.us-west-2.on.aws{at}");
+            assert_eq!(of(&url), ("lambda", region("us-west-2")), "{url}");
+        }
+        for other in
+            ["https://api.example.com", "https://x.lambda-url.us-west-2.on.aws.example.com"]
+        {
+            assert_eq!(of(other), ("execute-api", None), "{other}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_caller_signs_or_shows_a_token_and_never_both() {
+        let credentials = aws_credential_types::Credentials::for_tests();
+        let config = SdkConfig::builder()
+            .region(aws_config::Region::new("eu-central-1"))
+            .credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(
+                credentials,
+            ))
+            .build();
+        let signing = Caller::Signing(Box::new(config));
+        let bearing = Caller::Bearing(BearerToken::parse("a.b.c").expect("a token"));
+        let here = format!("http:{}", "//127.0.0.1:3000");
+        let function = "https://x.lambda-url.us-west-2.on.aws/v1/events";
+        let of = async |url: &str, caller: &Caller| {
+            let api = ApiUrl::parse(url).expect("an API");
+            let request = of_events(&api, b"{}".to_vec(), caller).await.expect("a request");
+            assert_eq!(request.uri().path(), EVENTS);
+            let said = request.headers().get_all(AUTHORIZATION).iter();
+            let said: Vec<_> = said.map(|it| it.to_str().expect("text").to_owned()).collect();
+            (said.join("\n"), request.headers().contains_key("x-amz-date"))
+        };
+        for (url, scope) in [
+            (API, "/eu-central-1/execute-api/aws4_request"),
+            ("https://api.example.com", "/eu-central-1/execute-api/aws4_request"),
+            (function, "/us-west-2/lambda/aws4_request"),
+        ] {
+            let (said, is_signed) = of(url, &signing).await;
+            assert!(is_signed && said.starts_with("AWS4-HMAC-SHA256 "), "{url}");
+            assert!(said.contains(scope), "{url}: {said}");
+        }
+        for url in [API, "https://api.example.com", &here] {
+            assert_eq!(of(url, &bearing).await, ("Bearer a.b.c".to_owned(), false), "{url}");
+        }
+        assert_eq!(of(&here, &signing).await, (String::new(), false), "in plain text");
+        assert_eq!(of(API, &Caller::Anybody).await, (String::new(), false));
     }
 }

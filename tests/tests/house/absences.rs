@@ -159,6 +159,8 @@ fn what_is_secret_or_personal_cannot_be_printed() {
         ("functions/enrich/src/shapes/cognito.rs", "Trigger"),
         ("shared/adapters/src/signing.rs", "SigningKeys"),
         ("shared/adapters/src/signing/jwk.rs", "PrivateKey"),
+        ("shared/adapters/src/api/caller.rs", "Caller"),
+        ("shared/adapters/src/api/caller.rs", "BearerToken"),
         ("shared/adapters/src/webhook_secrets.rs", "WebhookSecret"),
         ("shared/adapters/src/webhook_secrets.rs", "WebhookKey"),
         ("shared/domain/src/subscription/secrets.rs", "SealedSecret"),

@@ -22,6 +22,11 @@ pub(crate) struct ApiArguments {
 }
 
 impl ApiArguments {
+    /// Whether the command line names it.
+    pub(crate) const fn is_given(&self) -> bool {
+        self.url.is_some()
+    }
+
     /// The API that is meant, where one is.
     pub(crate) fn find(&self, access: &Access) -> Result<Option<ApiUrl>, Failure> {
         if let Some(url) = &self.url {

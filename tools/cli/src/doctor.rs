@@ -8,10 +8,10 @@ use domain::doctor::{Finding, State};
 use serde_json::json;
 
 use crate::access::Access;
-use crate::api::ApiArguments;
 use crate::console::{Console, bad, count, good, plain, warned};
 use crate::duration::parse_ms;
 use crate::failure::{Failure, Finished};
+use crate::front::FrontArguments;
 
 /// Check a stack: API, tables, queues, keys, mappings, clocks, and an event that goes the whole way
 #[derive(Args)]
@@ -32,18 +32,20 @@ says nothing of the stack. Beneath what is not ok stands what to do next.
               the functions, SQS, the signing keys, the way out, the tables. Everything written is
               deleted, also after Ctrl-C. One that arrives counts as one event, delivered, and sets off
               no alarm; one that does not may count as a dead letter. --no-round-trip leaves it out, and
-              nothing is written
+              nothing is written. The event goes to the API, or to --events-url where the stack's Front is
+              FunctionUrls; it is signed, or shows the token of --token-file where there is CallersIssuer
 
 Exit code 3: something failed, or could not be looked at. Warnings alone are 0.
 
 Examples:
   workflows --local doctor
   workflows doctor --url https://abc.execute-api.eu-central-1.amazonaws.com
+  workflows doctor --url https://abc.execute-api.eu-central-1.amazonaws.com --token-file token.txt
   workflows --name-prefix staging- doctor --no-round-trip --output json"
 )]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    api: ApiArguments,
+    front: FrontArguments,
     /// Write nothing: leave out the event that goes the whole way
     #[arg(long)]
     no_round_trip: bool,
@@ -61,11 +63,14 @@ pub(crate) async fn run(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
-    let api = arguments.api.require(access)?;
+    let api = arguments.front.api(access)?;
+    // Before anything is looked at: what is wrong with a command line is told first.
+    let front =
+        if arguments.no_round_trip { None } else { Some(arguments.front.open(access).await?) };
     let mut told = Told { console, findings: Vec::new() };
     let seen = look::all(&api, access, &mut told).await?;
-    if !arguments.no_round_trip {
-        trip::run(&api, &seen, arguments.timeout_ms, access, &mut told).await?;
+    if let Some(front) = &front {
+        trip::run((&api, front), &seen, arguments.timeout_ms, access, &mut told).await?;
     }
     Ok(told.conclude())
 }

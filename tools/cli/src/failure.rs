@@ -51,15 +51,14 @@ pub(crate) enum Failure {
     #[error("{0}")]
     Call(#[from] CallFailed),
     /// Somebody before the stack has answered.
-    #[error(
-        "the API answered {status}: {said}. Is the URL the stack's, and may these credentials \
-         execute-api:Invoke?"
-    )]
+    #[error("the API answered {status}: {said}; {advice}")]
     Strange {
         /// The status code.
         status: u16,
         /// What it says.
         said: String,
+        /// What to do about it.
+        advice: &'static str,
     },
     /// Nothing of a part could be done, so the rest was not tried. It may be repeated.
     #[error(

@@ -16,6 +16,7 @@ mod duration;
 mod explain;
 mod failure;
 mod filter;
+mod front;
 mod input;
 mod keys;
 mod schema;

@@ -2,10 +2,9 @@
 
 mod watch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use adapters::answer::Heard;
-use adapters::api::post_events;
+use adapters::answer::{Heard, TurnedAway};
 use adapters::clock;
 use clap::Args;
 use domain::event_type::EventTypeNames;
@@ -14,17 +13,18 @@ use domain::id::EventId;
 use serde_json::json;
 
 use crate::access::Access;
-use crate::api::ApiArguments;
 use crate::console::{Console, bad, good, plain};
 use crate::duration::parse_ms;
 use crate::failure::{Failure, Finished};
+use crate::front::{Front, FrontArguments};
 use crate::input;
 
 /// Sends events.
 #[derive(Args)]
 #[command(
     after_help = "Over https the request is signed with SigV4 by your credentials, for execute-api, or for lambda
-where the host is a Function URL's; to plain http on this machine it is not signed.
+where the host is a function URL's; to plain http on this machine it is not signed. Where the stack
+has CallersIssuer, it shows the token of --token-file and is not signed.
 
 The file is posted as it is; an event without an ID gets one, and is another event each time. With
 --watch the deliveries to all subscriptions that match are followed until none waits any more, or
@@ -37,6 +37,8 @@ Examples:
   workflows --local send events/requests/userUpdated.json --watch
   workflows send events/requests/userUpdated.json \\
     --url https://abc.execute-api.eu-central-1.amazonaws.com
+  workflows send events/requests/userUpdated.json \\
+    --events-url https://abc.lambda-url.eu-central-1.on.aws/v1/events
   grep -v '\"id\":' events/requests/userUpdated.json | workflows --local send - --watch --for 2m"
 )]
 pub(crate) struct Arguments {
@@ -44,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "FILE")]
     file: PathBuf,
     #[command(flatten)]
-    api: ApiArguments,
+    front: FrontArguments,
     /// Follow the events to their targets
     #[arg(long)]
     watch: bool,
@@ -62,11 +64,14 @@ pub(crate) async fn run(
     access: &Access,
     console: &Console,
 ) -> Result<Finished, Failure> {
+    let stdin = Path::new("-");
+    if arguments.file == stdin && arguments.front.token_file(access).as_deref() == Some(stdin) {
+        return Err(Failure::Usage("standard input is either the events or the token"));
+    }
     let body = input::read(&arguments.file)?;
-    let api = arguments.api.require(access)?;
-    let config = if api.is_signed() { Some(access.config().await?) } else { None };
-    let heard = post_events(&api, body.clone(), config.as_ref()).await?;
-    let (ids, finished) = tell(&heard, console)?;
+    let front = arguments.front.open(access).await?;
+    let heard = front.post(body.clone()).await?;
+    let (ids, finished) = tell(&heard, &front, console)?;
     if !arguments.watch || ids.is_empty() {
         return Ok(finished);
     }
@@ -81,7 +86,11 @@ pub(crate) async fn run(
 }
 
 /// Says what the stack has answered. The IDs of all the events, where all are accepted.
-fn tell(heard: &Heard, console: &Console) -> Result<(Vec<EventId>, Finished), Failure> {
+fn tell(
+    heard: &Heard,
+    front: &Front,
+    console: &Console,
+) -> Result<(Vec<EventId>, Finished), Failure> {
     let one = |id: &String, state: &str, said: String| {
         console
             .result(|| format!("{}  {said}", plain(id)), || json!({"eventId": id, "state": state}))
@@ -123,7 +132,8 @@ fn tell(heard: &Heard, console: &Console) -> Result<(Vec<EventId>, Finished), Fa
         }
         Heard::Strange { status, message } => {
             let said = message.as_deref().unwrap_or("without a word of ours");
-            Err(Failure::Strange { status: *status, said: plain(said) })
+            let advice = front.advice(TurnedAway::of(*status));
+            Err(Failure::Strange { status: *status, said: plain(said), advice })
         }
     }
 }

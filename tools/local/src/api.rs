@@ -1,4 +1,5 @@
-//! The API: what API Gateway does between HTTP and the functions, for the template's routes.
+//! The API: what API Gateway does between HTTP and the functions, for the template's routes; and a
+//! function's own URL.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -36,20 +37,31 @@ pub(crate) fn router(stack: &Stack, functions: Arc<Functions>) -> Router {
         .with_state(Arc::new(api))
 }
 
+/// A function's own URL: every path leads to it.
+pub(crate) fn function_url(name: Name, functions: Arc<Functions>) -> Router {
+    Router::new().fallback(async move |request| answer_of(&functions, name, request).await)
+}
+
 async fn answer(State(api): State<Arc<Api>>, request: Request) -> Response {
+    let (path, method) = (request.uri().path(), request.method().as_str());
+    let served = api
+        .routes
+        .iter()
+        .find(|(route, _)| route.path == path && route.method.eq_ignore_ascii_case(method));
+    match served {
+        Some((_, name)) => answer_of(&api.functions, *name, request).await,
+        None => message(StatusCode::NOT_FOUND, "Not Found"),
+    }
+}
+
+async fn answer_of(functions: &Functions, name: Name, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path();
-    let served = api.routes.iter().find(|(route, _)| {
-        route.path == path && route.method.eq_ignore_ascii_case(parts.method.as_str())
-    });
-    let Some((_, name)) = served else {
-        return message(StatusCode::NOT_FOUND, "Not Found");
-    };
     let Ok(body) = axum::body::to_bytes(body, BODY_BYTES_MAX).await else {
         return message(StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large");
     };
     let payload = payload(parts.method.as_str(), path, parts.uri.query(), &parts.headers, &body);
-    match api.functions.invoke(*name, payload).await {
+    match functions.invoke(name, payload).await {
         Ok(answer) => response(&answer),
         Err(_) => message(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
     }

@@ -25,7 +25,7 @@ pub mod target;
 pub mod template;
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -37,7 +37,7 @@ use tokio::task::JoinSet;
 
 use aws::Endpoint;
 use clock::{Clock, TimeScale};
-use functions::{Functions, FunctionsError};
+use functions::{Functions, FunctionsError, Name};
 use pollers::Pollers;
 use schedule::Schedules;
 use server::Server;
@@ -46,6 +46,9 @@ use template::{Stack, TemplateError};
 
 /// The template that is deployed, and that the laptop's resources are made from.
 pub const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// A free port on loopback.
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Where the parts listen, and what they keep. Port 0 picks a free port.
 #[derive(Clone, Debug)]
@@ -60,14 +63,25 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// How fast time passes while nobody works. It is the whole process's time.
     pub time_scale: TimeScale,
+    /// Where events come in.
+    pub front: Front,
+}
+
+/// The template's parameter of this name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Front {
+    /// One API for everything.
+    HttpApi,
+    /// Events at the ingest function's own URL, on a free port. Logins are invoked.
+    FunctionUrls,
 }
 
 impl Options {
     /// Free ports on loopback, everything in memory, at real speed: for tests and for one invocation.
     #[must_use]
     pub fn ephemeral() -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self { api: any, aws: any, target: any, data: None, time_scale: TimeScale::REAL }
+        let (time_scale, front) = (TimeScale::REAL, Front::HttpApi);
+        Self { api: ANY, aws: ANY, target: ANY, data: None, time_scale, front }
     }
 }
 
@@ -119,6 +133,7 @@ pub struct Local {
     functions: Arc<Functions>,
     target: Arc<Target>,
     api_server: Server,
+    ingest_server: Option<Server>,
     target_server: Server,
     pollers: Pollers,
     schedules: Schedules,
@@ -143,7 +158,7 @@ impl Local {
     pub async fn start(options: &Options) -> Result<Self, StartError> {
         let clock = Clock::new(options.time_scale);
         let aws = Endpoint::start(options.aws, options.data.as_deref(), &clock).await?;
-        let stack = Stack::parse(TEMPLATE, &settings(&aws))?;
+        let stack = Stack::parse(TEMPLATE, &settings(&aws, options.front))?;
         aws.provision(&stack).await?;
         let environment = environment(&aws);
         let clients = Clients::new(&environment)?;
@@ -152,6 +167,13 @@ impl Local {
         let functions = Arc::new(Functions::start(&stack, &environment, &clock)?);
         let api = api::router(&stack, Arc::clone(&functions));
         let api_server = Server::start("the API", options.api, api).await?;
+        let ingest_server = match options.front {
+            Front::HttpApi => None,
+            Front::FunctionUrls => {
+                let url = api::function_url(Name::Ingest, Arc::clone(&functions));
+                Some(Server::start("the ingest function's URL", ANY, url).await?)
+            }
+        };
         let target_listener = server::listen("the sample target", options.target).await?;
         let target_url = server::url_of(&target_listener);
         let jwks_url = format!("{}/.well-known/jwks.json", api_server.url());
@@ -173,6 +195,7 @@ impl Local {
             functions,
             target,
             api_server,
+            ingest_server,
             target_server,
             pollers,
             schedules,
@@ -186,6 +209,13 @@ impl Local {
     #[must_use]
     pub fn api_url(&self) -> &str {
         self.api_server.url()
+    }
+
+    /// The URL of the front for events, without a trailing slash: the API's, or that of the ingest
+    /// function.
+    #[must_use]
+    pub fn events_url(&self) -> &str {
+        self.ingest_server.as_ref().unwrap_or(&self.api_server).url()
     }
 
     /// The sample target's URL, without a trailing slash.
@@ -234,6 +264,9 @@ impl Local {
     pub async fn stop(mut self) -> Result<(), aws::StopError> {
         self.running_clock.shutdown().await;
         self.api_server.stop().await;
+        if let Some(server) = self.ingest_server {
+            server.stop().await;
+        }
         self.schedules.stop();
         self.pollers.stop().await;
         self.target_server.stop().await;
@@ -243,8 +276,13 @@ impl Local {
 
 /// The template's own defaults, but everything that can be switched on is on: a laptop pays nothing
 /// for it.
-fn settings(aws: &Endpoint) -> template::Settings {
+fn settings(aws: &Endpoint, front: Front) -> template::Settings {
     let mut settings = template::Settings::at_their_word(aws.account().clone());
+    let front = match front {
+        Front::HttpApi => "HttpApi",
+        Front::FunctionUrls => "FunctionUrls",
+    };
+    settings.parameters.insert("Front".to_owned(), front.to_owned());
     for switch in ["IdempotentIngest", "LastKnownGood", "WebhookSecrets"] {
         settings.parameters.insert(switch.to_owned(), "enabled".to_owned());
     }

@@ -15,7 +15,7 @@ use local::clock::TimeScale;
 use local::console::{Console, words};
 use local::demo::outage::Plan;
 use local::functions::Name;
-use local::{Local, Options, demo};
+use local::{Front, Local, Options, demo};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tracing::Level;
@@ -164,6 +164,7 @@ async fn serve(arguments: &Arguments) -> Result<ExitCode, Failure> {
         target: arguments.target,
         data: arguments.data.clone(),
         time_scale: arguments.time_scale,
+        front: Front::HttpApi,
     };
     let local = Local::start(&options).await?;
     let ready = json!({

@@ -33,6 +33,30 @@ pub enum Heard {
     },
 }
 
+/// Why somebody before us turns a request away, where their status code says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TurnedAway {
+    /// Whoever asks has not shown who they are.
+    Unauthorized,
+    /// Whoever asks may not.
+    Forbidden,
+    /// There is no such route.
+    NotFound,
+}
+
+impl TurnedAway {
+    /// Reads a status code that was heard with [`Heard::Strange`].
+    #[must_use]
+    pub const fn of(status: u16) -> Option<Self> {
+        match status {
+            401 => Some(Self::Unauthorized),
+            403 => Some(Self::Forbidden),
+            404 => Some(Self::NotFound),
+            _ => None,
+        }
+    }
+}
+
 impl Heard {
     /// Reads an answer by what it says of itself.
     #[must_use]

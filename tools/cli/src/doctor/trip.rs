@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use adapters::answer::Heard;
-use adapters::api::{ApiUrl, post_events};
+use adapters::answer::{Heard, TurnedAway};
+use adapters::api::ApiUrl;
 use adapters::clock;
 use adapters::doctor::TripTables;
 use domain::doctor::round_trip::{Progress, SUBJECT, Traces, Trip};
@@ -16,6 +16,7 @@ use super::look::Seen;
 use crate::access::Access;
 use crate::console::{Console, plain};
 use crate::failure::Failure;
+use crate::front::Front;
 
 /// How often the tables are looked at.
 const EVERY: Duration = Duration::from_millis(500);
@@ -25,9 +26,8 @@ const ABOVE: &str = "see what is said of the tables above";
 
 /// What the trip goes by.
 struct Way<'a> {
-    api: &'a ApiUrl,
+    front: &'a Front,
     tables: &'a TripTables,
-    access: &'a Access,
     names: EventTypeNames,
     timeout_ms: u64,
     console: &'a Console,
@@ -35,7 +35,7 @@ struct Way<'a> {
 
 /// Makes the trip, tells what came of it, and deletes what it has written, whatever came of it.
 pub(super) async fn run(
-    api: &ApiUrl,
+    (api, front): (&ApiUrl, &Front),
     seen: &Seen,
     timeout_ms: u64,
     access: &Access,
@@ -50,7 +50,7 @@ pub(super) async fn run(
     let trip = trip.map_err(|_| Failure::Usage("no name for the round trip could be made"))?;
     let tables = &access.trip_tables().await?;
     let (names, console) = (access.names()?, told.console);
-    let way = Way { api, tables, access, names, timeout_ms, console };
+    let way = Way { front, tables, names, timeout_ms, console };
     console.note(&format!("Sending an event of {} the whole way …", trip.scope.key()));
     // It listens from here on: what is begun below is ended below.
     let interrupted = tokio::spawn(interrupted());
@@ -101,9 +101,8 @@ fn is_over(traces: &Traces) -> bool {
 
 /// Posts the event as a producer does.
 async fn post(trip: &Trip, way: &Way<'_>) -> Result<(), Finding> {
-    let config = if way.api.is_signed() { way.access.config().await.ok() } else { None };
     let body = trip.event(&way.names).to_string().into_bytes();
-    let heard = post_events(way.api, body, config.as_ref()).await;
+    let heard = way.front.post(body).await;
     let said = match heard {
         Ok(Heard::Accepted(_)) => return Ok(()),
         Ok(Heard::Unavailable { .. }) => {
@@ -117,19 +116,29 @@ async fn post(trip: &Trip, way: &Way<'_>) -> Result<(), Finding> {
             format!("the API refuses the event: {title} {}", where_.join(", "))
         }
         Ok(Heard::Strange { status, message }) => {
-            let message = message.unwrap_or_default();
-            if message == "Forbidden" || message.contains("not authorized") {
-                let on = "POST /v1/events".to_owned();
-                let unseen = Unseen::NotAllowed { action: "execute-api:Invoke", on };
-                return Err(Check::RoundTrip.unseen(SUBJECT, &unseen, ""));
-            }
-            format!("the API answered {status} to the event: {message}")
+            return Err(turned_away(status, &message.unwrap_or_default(), way.front));
         }
         Err(failed) => format!("the event could not be posted: {failed}"),
     };
     let advice = "is the URL the stack's, and does it run this release? --event-type-names, where it \
                   renames event types";
     Err(failed(plain(&said), advice))
+}
+
+/// Somebody before the ingest function has answered.
+fn turned_away(status: u16, message: &str, front: &Front) -> Finding {
+    let why = TurnedAway::of(status);
+    let state = match why {
+        Some(TurnedAway::Unauthorized | TurnedAway::Forbidden) => State::NotAllowed,
+        Some(TurnedAway::NotFound) | None => State::Failed,
+    };
+    let said = match (why, front.action()) {
+        (Some(TurnedAway::Forbidden), Some(action)) => {
+            Unseen::NotAllowed { action, on: "POST /v1/events".to_owned() }.to_string()
+        }
+        _ => format!("the API answered {status} to the event: {message}"),
+    };
+    Check::RoundTrip.finding(SUBJECT, state, plain(&said), front.advice(why))
 }
 
 fn failed(said: impl Into<String>, advice: &str) -> Finding {

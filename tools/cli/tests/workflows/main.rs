@@ -6,6 +6,7 @@ mod dead_letters;
 mod deliveries;
 mod doctor;
 mod explain;
+mod front;
 mod keys;
 mod secrets;
 mod send;

@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use local::functions::Name;
 use local::samples;
-use local::{Local, Options};
+use local::{Front, Local, Options};
 use serde_json::{Value, json};
 
 /// Nothing here takes this long unless it is broken.
@@ -59,17 +59,34 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) async fn start() -> Self {
-        Self { local: Local::start(&Options::ephemeral()).await.expect("the stack starts") }
+        Self::start_with(Front::HttpApi).await
+    }
+
+    pub(crate) async fn start_with(front: Front) -> Self {
+        let options = Options { front, ..Options::ephemeral() };
+        Self { local: Local::start(&options).await.expect("the stack starts") }
     }
 
     /// Runs the command against this stack.
     pub(crate) async fn workflows(&self, arguments: &[&str]) -> Said {
+        self.workflows_with(arguments, &[]).await
+    }
+
+    /// As [`Self::workflows`], with these variables and no others.
+    pub(crate) async fn workflows_with(
+        &self,
+        arguments: &[&str],
+        environment: &[(&'static str, &str)],
+    ) -> Said {
         let url = self.local.aws().url().to_owned();
         let given: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        let set = environment.iter().map(|(name, value)| (*name, (*value).to_owned()));
+        let set: Vec<(&str, String)> = set.collect();
         let run = tokio::task::spawn_blocking(move || {
             let mut all = vec!["--endpoint-url", &url];
             all.extend(given.iter().map(String::as_str));
-            workflows(&all)
+            let set: Vec<_> = set.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            workflows_with(&all, &set)
         });
         run.await.expect("no panic")
     }
