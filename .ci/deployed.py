@@ -383,6 +383,21 @@ def doctor(story):
     assert "failed " not in told and "not_allowed " not in told, told
 
 
+def counted(story):
+    """What the functions have done stands in their logs as metrics of this stack."""
+    wanted = {"EventsAccepted", "Deliveries", "AttemptMs", "DeadLetters", "Decisions", "DecisionMs"}
+
+    def written():
+        lines = [json.loads(line.split(": ", 1)[1]) for line in story.aws.logged().splitlines()]
+        lines = [line for line in lines if line.get("Stack") == STACK]
+        return wanted <= {
+            metric["Name"] for line in lines
+            for directive in line["_aws"]["CloudWatchMetrics"] for metric in directive["Metrics"]
+        }
+
+    until(written, f"metrics of {wanted}")
+
+
 def set_aside(story):
     """A message that nobody can read lies on the dead-letter queue, with its reason."""
     queues = story.aws.client("sqs")
@@ -577,6 +592,8 @@ def tell(aws, target):
         logins(story)
     with step("the stack is well (workflows doctor)"):
         doctor(story)
+    with step("all of that is counted"):
+        counted(story)
     with step("what cannot be read is set aside"):
         set_aside(story)
     with step("a role without its statement may not, and with it may"):
