@@ -203,8 +203,9 @@ impl Tally {
         let _ = std::io::stdout().lock().write_all(text.as_bytes());
     }
 
-    /// The lines, as of this moment in epoch milliseconds.
-    fn lines(self, stack: &str, now_ms: u64) -> Vec<String> {
+    /// The lines that are written of it, as of this moment in epoch milliseconds.
+    #[must_use]
+    pub fn lines(self, stack: &str, now_ms: u64) -> Vec<String> {
         let mut lines = Vec::new();
         for (under, metrics) in self.values {
             let portions = metrics.values().map(|values| values.len().div_ceil(VALUES_MAX)).max();
