@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import re
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -111,6 +112,8 @@ class Target:
     def __init__(self):
         target = self
         self.got = []
+        # The `traceparent` of what was got, by its event.
+        self.traces = {}
         self.refused = []
         # Paths that fail once, and then no more.
         self.fails_once = set()
@@ -149,6 +152,7 @@ class Target:
         [(kind, event)] = claims["events"].items()
         if kind == "endpoint/v1/verification":
             return 202, json.dumps({"challenge": event["challenge"]}).encode()
+        self.traces[claims["jti"]] = headers.get("traceparent")
         self.got.append((path, claims["jti"], headers["webhook-id"], int(headers["webhook-attempt"])))
         if path in self.fails_once:
             self.fails_once.remove(path)
@@ -383,6 +387,26 @@ def doctor(story):
     assert "failed " not in told and "not_allowed " not in told, told
 
 
+def traced(story):
+    """A source's trace reaches the target, as a span of its own, and the logs of both functions."""
+    trace, parent = secrets.token_hex(16), secrets.token_hex(8)
+    one = event("userUpdated")
+    status, said = story.aws.call(
+        story.outputs["EventsUrl"], json.dumps([one]).encode(), story.source,
+        {"traceparent": f"00-{trace}-{parent}-01"},
+    )
+    assert status == 202, said
+    story.arrived("/users", {one["id"]})
+    version, got, span, flags = story.target.traces[one["id"]].split("-")
+    assert (version, got, flags) == ("00", trace, "01") and span != parent, story.target.traces[one["id"]]
+
+    def logged():
+        lines = [line for line in story.aws.logged().splitlines() if f'"trace_id":"{trace}"' in line]
+        return {line.split(": ", 1)[0].rsplit("-", 1)[1] for line in lines} == {"ingest", "delivery"}
+
+    until(logged, f"log lines with the trace {trace}")
+
+
 def counted(story):
     """What the functions have done stands in their logs as metrics of this stack."""
     wanted = {"EventsAccepted", "Deliveries", "AttemptMs", "DeadLetters", "Decisions", "DecisionMs"}
@@ -592,6 +616,8 @@ def tell(aws, target):
         logins(story)
     with step("the stack is well (workflows doctor)"):
         doctor(story)
+    with step("a trace goes from the source to the target"):
+        traced(story)
     with step("all of that is counted"):
         counted(story)
     with step("what cannot be read is set aside"):

@@ -144,9 +144,10 @@ class Emulator:
         api, path = re.fullmatch(rf"https://([a-z0-9]+)\.execute-api\.{REGION}\.amazonaws\.com(/.*)", url).groups()
         return f"{self.url}/_aws/execute-api/{api}/$default{path}"
 
-    def call(self, url, body=None, keys=None):
+    def call(self, url, body=None, keys=None, more=()):
         """An HTTP request to the API, signed where there are keys; its status and what was said."""
         method, headers = ("GET", {}) if body is None else ("POST", {"Content-Type": "application/json"})
+        headers |= dict(more)
         address = self.here(url)
         if keys:
             request = AWSRequest(method, address, data=body, headers=headers)
