@@ -57,11 +57,7 @@ pub async fn handle(
     match Shape::of(payload) {
         Shape::Http => {
             let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-                Ok(payload) => {
-                    let mut request = HttpRequest::from(payload);
-                    request.trace = request.trace_or(xray);
-                    route(&request, execution).await
-                }
+                Ok(payload) => route(&HttpRequest::from(payload).in_trace(xray), execution).await,
                 Err(_) => answer::not_found(),
             };
             Ok(Reply::Http(Box::new(response(http))))

@@ -27,8 +27,8 @@ pub async fn handle(
     settings: &Settings,
     ports: &impl listener::Ports,
 ) -> Result<ApiGatewayV2httpResponse, Infallible> {
-    let mut request = HttpRequest::from(event.payload);
-    request.trace = request.trace_or(event.context.xray_trace_id.as_deref());
+    let xray = event.context.xray_trace_id.as_deref();
+    let request = HttpRequest::from(event.payload).in_trace(xray);
     Ok(response(route(&request, settings, ports).await))
 }
 

@@ -41,10 +41,11 @@ pub struct HttpRequest {
 const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 impl HttpRequest {
-    /// The caller's trace, or, where it has none, the one that X-Ray has for the invocation.
+    /// In the caller's trace, or, where it has none, in the one that X-Ray has for the invocation.
     #[must_use]
-    pub fn trace_or(&self, xray: Option<&str>) -> Option<Trace> {
-        self.trace.or_else(|| Trace::from_xray(xray?))
+    pub fn in_trace(mut self, xray: Option<&str>) -> Self {
+        self.trace = self.trace.or_else(|| Trace::from_xray(xray?));
+        self
     }
 }
 
@@ -145,11 +146,11 @@ mod tests {
         let xray = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sampled=1";
         let with =
             |header: &str| request(&[("headers", serde_json::json!({"traceparent": header}))]);
-        let id = |request: &HttpRequest, xray| request.trace_or(xray).map(|trace| trace.id());
-        assert_eq!(id(&with(parent), Some(xray)).as_deref(), parent.get(3..35));
+        let id = |request: HttpRequest, xray| request.in_trace(xray).trace.map(|trace| trace.id());
+        assert_eq!(id(with(parent), Some(xray)).as_deref(), parent.get(3..35));
         let xrays = Some("5759e988bd862e3fe1be46a994272793".to_owned());
-        assert_eq!(id(&with("nonsense"), Some(xray)), xrays);
-        assert_eq!(id(&request(&[]), None), None);
+        assert_eq!(id(with("nonsense"), Some(xray)), xrays);
+        assert_eq!(id(request(&[]), None), None);
     }
 
     #[test]

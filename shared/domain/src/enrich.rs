@@ -220,14 +220,15 @@ pub async fn run(login: &Login, execution: Execution<'_, impl Ports>) -> Result<
         return Ok(Decision::without_subscriptions(decision_id, elapsed_ms));
     };
     let case = Case { event: &login.event, subscriptions: &subscriptions, time, decision_id };
-    if let (Some(name), Some(ends)) = (&login.name, case.ends(settings)) {
-        let mut decision = once::run(&case, name, ends, execution).await?;
-        decision.budget_ms = case.budget_ms(settings);
-        return Ok(decision);
-    }
-    let (mut decision, learnt) = case.decide(execution).await;
-    decision.budget_ms = case.budget_ms(settings);
-    learnt.tell(&case, execution).await;
+    let ends = case.ends(settings);
+    let mut decision = if let (Some(name), Some(ends)) = (&login.name, ends) {
+        once::run(&case, name, ends, execution).await?
+    } else {
+        let (decision, learnt) = case.decide(execution).await;
+        learnt.tell(&case, execution).await;
+        decision
+    };
+    decision.budget_ms = ends.map(|end| end.left_ms(time.started_at));
     Ok(decision)
 }
 
@@ -258,10 +259,6 @@ impl<'a> Case<'a> {
     /// The latest deadline of its targets; `None` when there are none.
     fn ends(&self, settings: &Settings) -> Option<Deadline> {
         self.asking(settings).map(|(_, _, time)| time.deadline).max()
-    }
-
-    fn budget_ms(&self, settings: &Settings) -> Option<u64> {
-        self.ends(settings).map(|end| end.left_ms(self.time.started_at))
     }
 
     /// Asks all targets and decides. What that teaches about the user is still to be told.
