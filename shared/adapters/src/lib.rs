@@ -19,6 +19,7 @@ pub mod due;
 pub mod endpoints;
 pub mod entries;
 mod failed;
+mod http1;
 pub mod http_api;
 pub mod ingested;
 pub mod item;

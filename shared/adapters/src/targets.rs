@@ -6,12 +6,9 @@
 //! the one of the answer.
 
 mod connection;
-mod dial;
 mod exchange;
 mod failure;
 mod handshake;
-mod kept;
-mod network;
 mod resolver;
 mod roots;
 mod tap;
@@ -30,10 +27,10 @@ use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, USER_AGENT};
 use http::{HeaderMap, HeaderValue, Method};
 
 use crate::clock::{self, within};
+use crate::http1::network::System;
 pub use connection::NoClient;
 use exchange::{Answer, Client, Message};
 use failure::{Failure, Progress};
-use network::System;
 
 /// How long a delivered notification waits for the rest of a small reply, so that the connection
 /// can be kept. The verdict is known by then.
@@ -190,6 +187,3 @@ fn notification_headers(headers: &WebhookHeaders, notification: &Notification) -
 fn retry_after(headers: &HeaderMap) -> Option<RetryAfter> {
     RetryAfter::parse(headers.get(RETRY_AFTER)?.to_str().ok()?, clock::now())
 }
-
-#[cfg(test)]
-mod tests;

@@ -86,8 +86,9 @@ fn a93_the_feature_compiles_in_no_release_of_a_function_and_is_nobody_s_default(
 fn a22_a93_the_way_to_targets_reads_nothing_of_its_surroundings() {
     let mut files = 0;
     for (file, code) in code() {
-        let is_the_way =
-            file.contains("adapters/src/targets") || file.contains("domain/src/egress");
+        let is_the_way = ["adapters/src/targets", "adapters/src/http1", "domain/src/egress"]
+            .iter()
+            .any(|place| file.contains(place));
         for word in ["std::env", "env::var", "Environment", "Strings", "settings::", "std::fs"] {
             assert!(!is_the_way || !code.contains(word), "{file} holds {word}");
         }
@@ -123,13 +124,23 @@ fn a22_a93_the_way_to_targets_reads_nothing_of_its_surroundings() {
 fn names_are_looked_up_and_connections_opened_in_one_file() {
     for (file, code) in code() {
         for word in ["lookup_host", "to_socket_addrs", "TcpStream", "TcpSocket", "UdpSocket"] {
-            let is_the_place = file.ends_with("adapters/src/targets/network.rs");
+            let is_the_place = file.ends_with("adapters/src/http1/network.rs");
             assert!(is_the_place || !code.contains(word), "{file} holds {word}");
         }
-        for word in ["hyper::", "hyper_util::", "tokio_rustls::", "GuardedResolver::new"] {
-            let is_the_place = file.contains("adapters/src/targets");
-            assert!(is_the_place || !code.contains(word), "{file} holds {word}");
+        let is_to_targets = file.contains("adapters/src/targets");
+        // AWS is the deployment's own: its endpoints are not judged, and stand in no subscription.
+        let is_to_aws = file.contains("adapters/src/aws/");
+        let is_a_way = is_to_targets || is_to_aws || file.contains("adapters/src/http1");
+        for word in ["hyper::", "hyper_util::", "tokio_rustls::"] {
+            assert!(is_a_way || !code.contains(word), "{file} holds {word}");
         }
+        assert!(is_to_targets || !code.contains("GuardedResolver::new"), "{file}");
+        // To targets a connection is opened to what has been judged, and to nothing else.
+        let opened = code.matches("dial(").count();
+        let judged = code.matches("dial(addresses.as_slice(), ").count();
+        assert!(!is_to_targets || opened == judged, "{file} connects to what nobody has judged");
+        let is_dialled = opened > 0 || code.contains("System.look_up(");
+        assert!(is_a_way || !is_dialled, "{file} opens connections");
     }
 }
 

@@ -5,12 +5,10 @@
 //! domain to decide, from how far the request came.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use domain::egress::{EgressPolicy, GuardedUrl};
-use domain::limits::{REPLY_BYTES_MAX, REPLY_HEAD_BYTES_MAX};
-use domain::time::Timestamp;
+use domain::limits::{KEPT_AGE_MAX_MS, KEPT_IDLE_MAX_MS, REPLY_BYTES_MAX, REPLY_HEAD_BYTES_MAX};
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri, response};
 use http_body_util::{BodyExt as _, Full};
@@ -19,10 +17,14 @@ use rustls::RootCertStore;
 
 use super::connection::{Connection, Connector, NoClient, origin};
 use super::failure::{Failure, Progress};
-use super::kept::Kept;
-use super::network::Network;
 use super::tap::HeadTooLong;
 use crate::clock;
+use crate::http1::connection::keep;
+use crate::http1::kept::{Ages, Kept};
+use crate::http1::network::Network;
+
+/// A name that a target's administrator has moved is judged again by then.
+const AGES: Ages = Ages { idle_max_ms: KEPT_IDLE_MAX_MS, age_max_ms: KEPT_AGE_MAX_MS };
 
 /// The HTTP/1.1 client.
 pub(super) struct Client<N> {
@@ -52,7 +54,10 @@ impl<N: Network> Client<N> {
         network: N,
         roots: RootCertStore,
     ) -> Result<Self, NoClient> {
-        Ok(Self { connector: Connector::new(policy, network, roots)?, kept: Arc::default() })
+        Ok(Self {
+            connector: Connector::new(policy, network, roots)?,
+            kept: Arc::new(Kept::new(AGES)),
+        })
     }
 
     /// Sends a message on a kept connection, where there is one, or on a new one, and reads the head
@@ -115,9 +120,6 @@ impl Connection {
     }
 }
 
-/// How long a connection may take to be done with what was read of it to the end.
-const SETTLING: Duration = Duration::from_secs(1);
-
 impl Answer {
     /// Reads the body, if it is of at most 64 KiB; `None` of a longer one. Its connection is kept when
     /// nothing is left to read on it.
@@ -133,25 +135,9 @@ impl Answer {
             body.extend_from_slice(&data);
         }
         if has_one_end(&self.head.headers) {
-            self.keep(clock::now());
+            keep(self.kept, self.origin, self.connection, clock::now());
         }
         Ok(Some(body))
-    }
-
-    fn keep(self, since: Timestamp) {
-        let Self { mut connection, origin, kept, .. } = self;
-        let opened_at = connection.opened_at;
-        if connection.sender.is_ready() {
-            kept.put(&origin, connection, opened_at, since);
-            return;
-        }
-        // Its task has still to see that the body has been read, or has seen that it is closed.
-        tokio::spawn(async move {
-            let ready = tokio::time::timeout(SETTLING, connection.sender.ready()).await;
-            if let Ok(Ok(())) = ready {
-                kept.put(&origin, connection, opened_at, since);
-            }
-        });
     }
 }
 

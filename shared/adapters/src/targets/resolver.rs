@@ -14,7 +14,7 @@ use domain::limits::{LOOK_UP_ADDRESSES_MAX, LOOK_UP_MAX_MS, LOOK_UPS_AT_ONCE_MAX
 use tokio::sync::Semaphore;
 use url::Host;
 
-use super::network::Network;
+use crate::http1::network::Network;
 
 /// Finds the addresses of a host, and only such as may be connected to.
 pub(super) struct GuardedResolver<N> {

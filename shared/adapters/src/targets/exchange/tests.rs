@@ -6,8 +6,8 @@ use testkit::raw_receiver::{Act, RawReceiver, bytes};
 use testkit::tls::Authority;
 
 use super::super::roots;
-use super::super::tests::script::{Place, Script, found};
 use super::*;
+use crate::http1::tests::script::{Place, Script, found};
 
 const NAME: &str = "target.example";
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}";

@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::super::tests::script::{Answer, Script, found, ip};
 use super::*;
+use crate::http1::tests::script::{Answer, Script, found, ip};
 
 fn guarded(url: &str) -> GuardedUrl {
     GuardedUrl::judge(url, EgressPolicy::production()).expect("a URL that passes")

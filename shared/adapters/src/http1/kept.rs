@@ -5,20 +5,32 @@
 //! says so: a request on it would wait for nothing. So the age of a kept connection is taken by the
 //! wall clock, which no freeze stops, when it is wanted and not by a timer; a timer sleeps as
 //! long as its process does. One that looks young and is dead all the same shows it by its
-//! first request: see [`super::failure::Progress`].
+//! first request.
 //!
-//! A kept connection goes to an address that was judged when it was opened, and to no other: using it
-//! again reaches nothing new, wherever its name leads by now. A minute after it was opened it is used
-//! no more, so that a name that has moved is looked up, and judged, again.
+//! A kept connection goes to an address that was found, and to targets judged, when it was opened, and
+//! to no other: using it again reaches nothing new, wherever its name leads by now. Some time after it
+//! was opened it is used no more, so that a name that has moved is looked up again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::limits::{KEPT_AGE_MAX_MS, KEPT_CONNECTIONS_MAX, KEPT_IDLE_MAX_MS};
+use domain::limits::KEPT_CONNECTIONS_MAX;
 use domain::time::Timestamp;
 
 /// Things that are kept, by origin; the latest is taken first.
-pub(super) struct Kept<T>(Mutex<All<T>>);
+pub(crate) struct Kept<T> {
+    ages: Ages,
+    all: Mutex<All<T>>,
+}
+
+/// How long one is kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Ages {
+    /// Without use.
+    pub(crate) idle_max_ms: u64,
+    /// At all, however busy it is.
+    pub(crate) age_max_ms: u64,
+}
 
 struct All<T> {
     by_origin: HashMap<String, Vec<Entry<T>>>,
@@ -32,31 +44,30 @@ struct Entry<T> {
     kept: T,
 }
 
-impl<T> Default for Kept<T> {
-    fn default() -> Self {
-        let swept_at = Timestamp::from_ms(0);
-        Self(Mutex::new(All { by_origin: HashMap::new(), count: 0, swept_at }))
-    }
-}
-
 impl<T> Kept<T> {
+    /// Nothing yet.
+    pub(crate) fn new(ages: Ages) -> Self {
+        let swept_at = Timestamp::from_ms(0);
+        Self { ages, all: Mutex::new(All { by_origin: HashMap::new(), count: 0, swept_at }) }
+    }
+
     /// The one that was used last of those that are young. What is too old goes.
-    pub(super) fn take(&self, origin: &str, now: Timestamp) -> Option<T> {
+    pub(crate) fn take(&self, origin: &str, now: Timestamp) -> Option<T> {
         let mut all = self.lock();
         loop {
             let entry = all.by_origin.get_mut(origin)?.pop()?;
             all.count -= 1;
-            if entry.is_young(now) {
+            if entry.is_young(self.ages, now) {
                 return Some(entry.kept);
             }
         }
     }
 
     /// Keeps one that has just been used. When there are too many, it goes.
-    pub(super) fn put(&self, origin: &str, kept: T, opened_at: Timestamp, now: Timestamp) {
+    pub(crate) fn put(&self, origin: &str, kept: T, opened_at: Timestamp, now: Timestamp) {
         let mut all = self.lock();
         if now < all.swept_at || now.since_ms(all.swept_at) >= SWEEP_EVERY_MS {
-            all.sweep(now);
+            all.sweep(self.ages, now);
         }
         if all.count < KEPT_CONNECTIONS_MAX {
             all.count += 1;
@@ -70,7 +81,7 @@ impl<T> Kept<T> {
 
     fn lock(&self) -> MutexGuard<'_, All<T>> {
         // Held for a look-up only, and across no wait.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -78,9 +89,9 @@ impl<T> Kept<T> {
 const SWEEP_EVERY_MS: u64 = 1_000;
 
 impl<T> All<T> {
-    fn sweep(&mut self, now: Timestamp) {
+    fn sweep(&mut self, ages: Ages, now: Timestamp) {
         self.by_origin.retain(|_, kept| {
-            kept.retain(|entry| entry.is_young(now));
+            kept.retain(|entry| entry.is_young(ages, now));
             !kept.is_empty()
         });
         self.count = self.by_origin.values().map(Vec::len).sum();
@@ -89,9 +100,9 @@ impl<T> All<T> {
 }
 
 impl<T> Entry<T> {
-    fn is_young(&self, now: Timestamp) -> bool {
-        is_within(self.used_at, KEPT_IDLE_MAX_MS, now)
-            && is_within(self.opened_at, KEPT_AGE_MAX_MS, now)
+    fn is_young(&self, ages: Ages, now: Timestamp) -> bool {
+        is_within(self.used_at, ages.idle_max_ms, now)
+            && is_within(self.opened_at, ages.age_max_ms, now)
     }
 }
 
@@ -102,13 +113,19 @@ fn is_within(since: Timestamp, ms: u64, now: Timestamp) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use domain::limits::{KEPT_AGE_MAX_MS, KEPT_IDLE_MAX_MS};
+
     use super::*;
 
     const T0: Timestamp = Timestamp::from_ms(1_795_428_000_000);
 
+    fn none<T>() -> Kept<T> {
+        Kept::new(Ages { idle_max_ms: KEPT_IDLE_MAX_MS, age_max_ms: KEPT_AGE_MAX_MS })
+    }
+
     #[test]
     fn f26_what_was_kept_over_a_freeze_is_not_used() {
-        let kept = Kept::default();
+        let kept = none();
         for name in ["old", "new"] {
             kept.put("https://a", name, T0, T0);
         }
@@ -121,7 +138,7 @@ mod tests {
 
     #[test]
     fn the_latest_is_taken_first_and_each_once_and_only_for_its_origin() {
-        let kept = Kept::default();
+        let kept = none();
         kept.put("https://a", 1, T0, T0);
         kept.put("https://a", 2, T0, T0.plus_ms(1));
         let now = T0.plus_ms(KEPT_IDLE_MAX_MS - 1);
@@ -133,7 +150,7 @@ mod tests {
 
     #[test]
     fn a14_a_connection_that_is_never_idle_is_used_for_a_minute_and_no_longer() {
-        let kept = Kept::default();
+        let kept = none();
         let mut now = T0;
         let mut uses = 0;
         kept.put("https://a", "first", T0, now);
@@ -149,7 +166,7 @@ mod tests {
 
     #[test]
     fn one_that_is_too_old_does_not_hide_a_younger_one() {
-        let kept = Kept::default();
+        let kept = none();
         let now = T0.plus_ms(KEPT_AGE_MAX_MS);
         kept.put("https://a", "younger", now.minus_ms(2), now.minus_ms(2));
         kept.put("https://a", "older", T0, now.minus_ms(1));
@@ -158,7 +175,7 @@ mod tests {
 
     #[test]
     fn they_are_bounded_and_those_that_nobody_wants_any_more_make_room() {
-        let kept = Kept::default();
+        let kept = none();
         for n in 0..KEPT_CONNECTIONS_MAX + 5 {
             kept.put(&format!("https://{n}"), n, T0, T0);
         }

@@ -1,4 +1,4 @@
-//! Opening a connection to one of several judged addresses: one that does not answer holds up the
+//! Opening a connection to one of several addresses: one that does not answer holds up the
 //! next for a quarter of a second, and no longer (RFC 8305 §5).
 
 use std::io;
@@ -11,16 +11,15 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::sleep;
 
 use super::network::Network;
-use super::resolver::JudgedAddresses;
 
 /// The first connection that stands. What else was begun by then is dropped. Addresses are begun
 /// with one after the other, the next one as soon as one has failed or the last one has had its
 /// quarter of a second; the first error is the one that is told.
-pub(super) async fn dial<N: Network>(
-    addresses: &JudgedAddresses,
+pub(crate) async fn dial<N: Network>(
+    addresses: &[SocketAddr],
     network: &N,
 ) -> io::Result<N::Stream> {
-    let mut to_come = in_turn(addresses.as_slice()).into_iter().peekable();
+    let mut to_come = in_turn(addresses).into_iter().peekable();
     let mut under_way = FuturesUnordered::new();
     let mut failed = None;
     loop {

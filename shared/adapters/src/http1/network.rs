@@ -1,6 +1,6 @@
-//! The network as the guard sees it: names that have addresses, and addresses that take connections.
+//! The network: names that have addresses, and addresses that take connections.
 //!
-//! Which addresses may be connected to is not decided here: see [`super::resolver`].
+//! Which addresses of a target may be connected to is not decided here: see `targets/resolver.rs`.
 
 use std::future::Future;
 use std::io;
@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, lookup_host};
 
 /// The system's in production; in tests a script, so that a name can lead anywhere and every
 /// connection that would be opened is counted.
-pub(super) trait Network: Clone + Send + Sync + 'static {
+pub(crate) trait Network: Clone + Send + Sync + 'static {
     /// An open connection.
     type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
 
@@ -24,7 +24,7 @@ pub(super) trait Network: Clone + Send + Sync + 'static {
 
 /// The system's resolver and sockets. No proxy: nothing here reads the environment.
 #[derive(Clone, Copy)]
-pub(super) struct System;
+pub(crate) struct System;
 
 impl Network for System {
     type Stream = TcpStream;

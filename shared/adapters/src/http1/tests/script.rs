@@ -14,7 +14,7 @@ use super::super::network::Network;
 
 /// The network. What no address is said of refuses connections.
 #[derive(Clone, Default)]
-pub(in crate::targets) struct Script(Arc<Shared>);
+pub(crate) struct Script(Arc<Shared>);
 
 #[derive(Default)]
 struct Shared {
@@ -27,7 +27,7 @@ struct Shared {
 
 /// What a look-up says.
 #[derive(Clone)]
-pub(in crate::targets) enum Answer {
+pub(crate) enum Answer {
     Found(Vec<IpAddr>),
     /// Nothing, for as long as the gate is shut.
     Behind(watch::Receiver<bool>, Vec<IpAddr>),
@@ -35,7 +35,7 @@ pub(in crate::targets) enum Answer {
 
 /// What is at an address.
 #[derive(Clone, Copy)]
-pub(in crate::targets) enum Place {
+pub(crate) enum Place {
     /// It takes connections and says nothing.
     Quiet,
     /// Nothing comes back from there.
@@ -45,33 +45,33 @@ pub(in crate::targets) enum Place {
 }
 
 /// What these look-ups find, given as text.
-pub(in crate::targets) fn found(addresses: &[&str]) -> Answer {
+pub(crate) fn found(addresses: &[&str]) -> Answer {
     Answer::Found(addresses.iter().map(|text| ip(text)).collect())
 }
 
-pub(in crate::targets) fn ip(text: &str) -> IpAddr {
+pub(crate) fn ip(text: &str) -> IpAddr {
     text.parse().expect("an address")
 }
 
 impl Script {
-    pub(in crate::targets) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
+    pub(crate) fn answering(answers: impl IntoIterator<Item = Answer>) -> Self {
         let script = Self::default();
         script.0.answers.lock().expect("no panic here").extend(answers);
         script
     }
 
-    pub(in crate::targets) fn with(self, address: &str, place: Place) -> Self {
+    pub(crate) fn with(self, address: &str, place: Place) -> Self {
         self.0.places.lock().expect("no panic here").insert(ip(address), place);
         self
     }
 
     /// The names that were looked up, in order.
-    pub(in crate::targets) fn looked_up(&self) -> Vec<String> {
+    pub(crate) fn looked_up(&self) -> Vec<String> {
         self.0.looked_up.borrow().clone()
     }
 
     /// The addresses that a connection was begun to, in order.
-    pub(in crate::targets) fn connected_to(&self) -> Vec<SocketAddr> {
+    pub(crate) fn connected_to(&self) -> Vec<SocketAddr> {
         self.0.connected_to.lock().expect("no panic here").clone()
     }
 }

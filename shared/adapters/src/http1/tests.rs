@@ -1,0 +1,3 @@
+//! What tests of connections share.
+
+pub(crate) mod script;

@@ -1,3 +1,0 @@
-//! What the tests of the way to targets share.
-
-pub(super) mod script;
