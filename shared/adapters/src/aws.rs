@@ -6,22 +6,29 @@
 //! saves parsing the system's store at every cold start; `AWS_CA_BUNDLE` names a PEM file to trust
 //! instead. `AWS_ENDPOINT_URL` sends all services to another endpoint, such as `cargo local`'s.
 
+mod client;
+mod failure;
+mod origin;
+
 use std::time::Duration;
 
 pub use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use aws_sdk_dynamodb::config::SharedHttpClient;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use client::Client;
 use domain::limits::{DELIVERY_RESERVE_MS, INGEST_ANSWER_MS, INGEST_BEGIN_MS};
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::settings::{SettingsError, Strings, required};
 
-const AMAZON_ROOTS: &str = include_str!("aws/amazon-roots.pem");
+const AMAZON_ROOTS: &[u8] = include_bytes!("aws/amazon-roots.pem");
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
 
 /// How long the calls of a function may take. The SDK sets no operation time-out by itself.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +81,7 @@ pub fn config(strings: &impl Strings, limits: CallLimits) -> Result<SdkConfig, S
         .timeout_config(limits.timeouts())
         .retry_config(limits.retries())
         .sleep_impl(aws_smithy_async::rt::sleep::TokioSleep::new())
+        .stalled_stream_protection(no_stalled_streams())
         .http_client(http_client(strings)?);
     config.set_endpoint_url(strings.get("AWS_ENDPOINT_URL").filter(|url| !url.is_empty()));
     Ok(config.build())
@@ -103,6 +111,7 @@ pub async fn operator_config(
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .timeout_config(limits.timeouts())
         .retry_config(limits.retries())
+        .stalled_stream_protection(no_stalled_streams())
         .http_client(http_client(strings)?);
     if let Some(region) = whereabouts.region {
         loader = loader.region(Region::new(region));
@@ -136,17 +145,22 @@ impl CallLimits {
     }
 }
 
-/// Amazon's roots and AWS-LC, for every service.
-fn http_client(strings: &impl Strings) -> Result<SharedHttpClient, SettingsError> {
-    let tls = TlsContext::builder().with_trust_store(trust_store(strings)?).build();
-    let tls = tls.map_err(|_| SettingsError::Invalid {
-        name: "AWS_CA_BUNDLE",
+/// Nothing is streamed, and an attempt has its time-out: watching how fast bytes go would tell nothing
+/// more, and cost something at every call.
+fn no_stalled_streams() -> StalledStreamProtectionConfig {
+    StalledStreamProtectionConfig::disabled()
+}
+
+/// One client for every service.
+fn http_client(strings: &impl Strings) -> Result<Client, SettingsError> {
+    Client::new(roots(strings)?).map_err(|_| no_certificates())
+}
+
+fn no_certificates() -> SettingsError {
+    SettingsError::Invalid {
+        name: CA_BUNDLE,
         problem: "expected a file of PEM certificates".to_owned(),
-    })?;
-    Ok(aws_smithy_http_client::Builder::new()
-        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-        .tls_context(tls)
-        .build_https())
+    }
 }
 
 /// An SDK error as its chain of public sentences.
@@ -167,18 +181,26 @@ pub fn sentence(error: &dyn std::error::Error) -> String {
     sentence
 }
 
-fn trust_store(strings: &impl Strings) -> Result<TrustStore, SettingsError> {
-    const NAME: &str = "AWS_CA_BUNDLE";
-    match strings.get(NAME).filter(|path| !path.is_empty()) {
-        None => Ok(TrustStore::empty().with_pem_certificate(AMAZON_ROOTS)),
+/// Amazon's own, or those that `AWS_CA_BUNDLE` names.
+fn roots(strings: &impl Strings) -> Result<RootCertStore, SettingsError> {
+    match strings.get(CA_BUNDLE).filter(|path| !path.is_empty()) {
+        None => store(AMAZON_ROOTS),
         Some(path) => {
             let pem = std::fs::read(path).map_err(|error| SettingsError::Invalid {
-                name: NAME,
+                name: CA_BUNDLE,
                 problem: format!("the file cannot be read: {}", error.kind()),
             })?;
-            Ok(TrustStore::empty().with_pem_certificate(pem))
+            store(&pem)
         }
     }
+}
+
+fn store(pem: &[u8]) -> Result<RootCertStore, SettingsError> {
+    let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let mut roots = RootCertStore::empty();
+    // A system's bundle may hold one that no certificate could be verified by any more.
+    roots.add_parsable_certificates(certificates.map_err(|_| no_certificates())?);
+    if roots.is_empty() { Err(no_certificates()) } else { Ok(roots) }
 }
 
 #[cfg(test)]
@@ -221,5 +243,15 @@ mod tests {
         let mut strings = environment();
         strings.insert("AWS_CA_BUNDLE".to_owned(), "/nowhere.pem".to_owned());
         assert!(config(&strings, CallLimits::INGEST).is_err());
+    }
+
+    #[test]
+    fn amazon_s_roots_and_any_bundle_of_certificates_are_believed_and_nothing_else() {
+        assert_eq!(store(AMAZON_ROOTS).expect("certificates").len(), 5);
+        let authority = testkit::tls::Authority::generate().pem();
+        assert_eq!(store(authority.as_bytes()).expect("a certificate").len(), 1);
+        for nothing in ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAA==\n"] {
+            assert!(store(nothing.as_bytes()).is_err(), "{nothing}");
+        }
     }
 }
