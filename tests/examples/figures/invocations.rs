@@ -7,9 +7,6 @@
 //!
 //! AWS and targets are spoken to in clear text here. What TLS costs is in none of these figures.
 
-#[path = "../../tests/processes/runtime_api.rs"]
-mod runtime_api;
-
 mod payloads;
 mod process;
 

@@ -11,6 +11,7 @@ use adapters::signing::SigningKeys;
 use local::aws::Endpoint;
 use local::clock::TimeScale;
 use local::functions::Name;
+use local::runtime_api::RuntimeApi;
 use local::template::{Settings, Stack};
 use local::{Clients, samples};
 use serde_json::{Value, json};
@@ -19,7 +20,6 @@ use testkit::receiver::{Receiver, Reply};
 use tokio::time::timeout;
 
 use crate::functions::Program;
-use crate::runtime_api::RuntimeApi;
 
 const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/canary.log");
 
@@ -166,7 +166,7 @@ pub(crate) async fn run(
         .spawn()
         .expect("a process starts");
     for payload in payloads {
-        let answered = timeout(PATIENCE, api.invoke(payload, program.timeout_ms)).await;
+        let answered = timeout(PATIENCE, api.invoke(payload.to_string(), program.timeout_ms)).await;
         answered.expect("an answer in time").expect("an answer");
     }
     child.kill().expect("it still runs");

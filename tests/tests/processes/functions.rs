@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use local::aws::Endpoint;
 use local::functions::Name;
+use local::runtime_api::{Answer, Answered, RuntimeApi};
 use local::template::Stack;
 use serde_json::Value;
 use tokio::sync::oneshot::Receiver;
 use tokio::time::{Instant, interval, timeout};
 
 use crate::plan::{Kills, Work};
-use crate::runtime_api::{Answer, RuntimeApi};
 
 /// Where the standard output of all processes of a run goes: their logs.
 pub(crate) const LOG: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/processes.log");
@@ -88,7 +88,7 @@ impl Functions {
             None => Process::start(program, &self.log).await,
         };
         let began = Instant::now();
-        let answered = process.api.invoke(payload, program.timeout_ms);
+        let answered = process.api.invoke(payload.to_string(), program.timeout_ms);
         let answer = match self.kills.next(work, accepted) {
             None => {
                 let patience = START_MAX + Duration::from_millis(program.timeout_ms);
@@ -97,11 +97,12 @@ impl Functions {
                 let answer = answer.expect("a process does not end by itself");
                 self.idle().push((name, process));
                 self.note_done(work, began.elapsed());
-                Some(answer)
+                Some(answer.answer)
             }
             Some(moment) => {
                 let lives = moment.after(self.usually(work));
-                let answer = timeout(lives, answered).await.ok().and_then(Result::ok);
+                let answer =
+                    timeout(lives, answered).await.ok().and_then(Result::ok).map(|it| it.answer);
                 drop(process);
                 self.note_killed(work, answer.is_none());
                 answer
@@ -205,7 +206,7 @@ impl Process {
     }
 
     /// The answer, or how the process ended before it gave one.
-    async fn watched(&mut self, answered: Receiver<Answer>) -> Result<Answer, ExitStatus> {
+    async fn watched(&mut self, answered: Receiver<Answered>) -> Result<Answered, ExitStatus> {
         tokio::select! {
             answer = answered => Ok(answer.expect("the API lives as long as its process")),
             status = ended(&mut self.child) => Err(status),

@@ -40,7 +40,6 @@ mod explain;
 mod functions;
 mod ledger;
 mod plan;
-mod runtime_api;
 mod story;
 mod targets;
 

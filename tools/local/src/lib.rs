@@ -18,6 +18,7 @@ pub mod demo;
 pub mod event_source;
 pub mod functions;
 mod pollers;
+pub mod runtime_api;
 pub mod samples;
 mod schedule;
 mod server;

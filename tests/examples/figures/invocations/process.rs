@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use local::Local;
 use local::functions::Name;
+use local::runtime_api::{Answer, RuntimeApi};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::runtime_api::{Answer, RuntimeApi};
 use crate::Failure;
 
 /// Far more than any invocation here takes.
@@ -88,8 +88,9 @@ impl Process {
         let before = self.counted()?;
         let mut invocations = 0.0;
         for payload in payloads {
-            let answered = timeout(PATIENCE, self.api.invoke(payload, self.timeout_ms)).await??;
-            if let Answer::Error(error) = answered {
+            let answered =
+                timeout(PATIENCE, self.api.invoke(payload.to_string(), self.timeout_ms)).await??;
+            if let Answer::Error(error) = answered.answer {
                 return Err(format!("an invocation failed: {error}").into());
             }
             invocations += 1.0;
