@@ -13,7 +13,6 @@ use super::resolver::GuardedResolver;
 use super::tap::{BytesRead, Tap};
 use crate::clock;
 use crate::http1::connection::{Reusable, Sender, Stream, begin};
-use crate::http1::dial::dial;
 use crate::http1::network::Network;
 use crate::http1::tls;
 
@@ -70,7 +69,7 @@ impl<N: Network> Connector<N> {
 
     async fn stream(&self, url: &GuardedUrl) -> Result<Box<dyn Stream>, Failure> {
         let addresses = self.resolver.find(url).await?;
-        let tcp = dial(addresses.as_slice(), &self.network).await;
+        let tcp = addresses.dial(&self.network).await;
         let tcp = tcp.map_err(|error| Failure::of(&error, Progress::NotConnected))?;
         if url.url().scheme() != "https" {
             return Ok(Box::new(tcp));

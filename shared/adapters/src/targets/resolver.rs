@@ -5,6 +5,7 @@
 //! answer is read is the system's, too; how long it may take and how many addresses are believed is
 //! decided here.
 
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +15,7 @@ use domain::limits::{LOOK_UP_ADDRESSES_MAX, LOOK_UP_MAX_MS, LOOK_UPS_AT_ONCE_MAX
 use tokio::sync::Semaphore;
 use url::Host;
 
+use crate::http1::dial::dial;
 use crate::http1::network::Network;
 
 /// Finds the addresses of a host, and only such as may be connected to.
@@ -37,8 +39,15 @@ pub(super) enum LookUpFailure {
 }
 
 impl JudgedAddresses {
+    /// Opens a connection to one of them. There is no other way from here to a target: what they are
+    /// is told to nobody.
+    pub(super) async fn dial<N: Network>(&self, network: &N) -> io::Result<N::Stream> {
+        dial(&self.0, network).await
+    }
+
     /// In the order of the look-up.
-    pub(super) fn as_slice(&self) -> &[SocketAddr] {
+    #[cfg(test)]
+    fn as_slice(&self) -> &[SocketAddr] {
         &self.0
     }
 }
