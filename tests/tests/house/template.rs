@@ -42,7 +42,8 @@ fn queues_give_a_function_time_and_nothing_is_dropped() {
             mappings += 1;
             let queue = stack.queues.iter().find(|queue| queue.name == mapping.queue);
             let queue = queue.expect("a declared queue");
-            assert!(queue.visibility_timeout_s >= 6 * function.timeout_s, "{}", queue.name);
+            let least_s = 6 * function.timeout_s + mapping.batching_window_s;
+            assert!(queue.visibility_timeout_s >= least_s, "{}", queue.name);
             assert!(mapping.report_batch_item_failures, "{}", queue.name);
             assert!((1..=10).contains(&mapping.batch_size), "{}", queue.name);
             assert!(mapping.maximum_concurrency.is_some(), "{}", queue.name);
