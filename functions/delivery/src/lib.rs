@@ -4,11 +4,12 @@
 //! costs that record alone: it comes back, its neighbours do not.
 
 mod metrics;
+mod serve;
 
 use std::panic::AssertUnwindSafe;
 
 use adapters::metrics::Tally;
-use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use adapters::sqs_batch::{NotABatch, SqsBatch, SqsBatchResponse, SqsRecord};
 use domain::breaker::Change;
 use domain::delivery::{
     self, Disposition, Ended, Execution, Fate, Handshake, Invocation, Memory, Ports, Queue, Report,
@@ -19,6 +20,9 @@ use domain::time::invocation_deadline;
 use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::value::RawValue;
+
+pub use serve::serve;
 
 #[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
 compile_error!("the feature loopback-targets opens the egress guard and is not for a release");
@@ -35,24 +39,39 @@ pub struct BatchReturned {
     pub records: usize,
 }
 
-impl From<BatchReturned> for Diagnostic {
-    fn from(error: BatchReturned) -> Self {
-        Self { error_type: "BatchReturned".to_owned(), error_message: error.to_string() }
+/// Why an invocation has no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unworked {
+    /// The function was not invoked with a batch.
+    #[error(transparent)]
+    NotABatch(#[from] NotABatch),
+    /// The whole batch must come back.
+    #[error(transparent)]
+    BatchReturned(#[from] BatchReturned),
+}
+
+impl From<Unworked> for Diagnostic {
+    fn from(error: Unworked) -> Self {
+        let error_type = match error {
+            Unworked::NotABatch(_) => "NotABatch",
+            Unworked::BatchReturned(_) => "BatchReturned",
+        };
+        Self { error_type: error_type.to_owned(), error_message: error.to_string() }
     }
 }
 
 /// Works one batch, all records at once. `retries_queue` is the name of the retries queue; a
 /// record of any other queue is one of events. `memory` lives as long as the execution environment.
 pub async fn handle(
-    event: LambdaEvent<SqsEvent>,
+    event: LambdaEvent<Box<RawValue>>,
     retries_queue: &str,
     settings: &Settings,
     memory: &Memory,
     ports: &impl Ports,
-) -> Result<SqsBatchResponse, BatchReturned> {
+) -> Result<SqsBatchResponse, Unworked> {
     let deadline = invocation_deadline(event.context.deadline, ports.now());
     let execution = Execution { invocation: Invocation { deadline }, settings, memory, ports };
-    let records = event.payload.records;
+    let records = SqsBatch::parse(event.payload.get())?.records;
     let worked = records.iter().map(|record| work(record, retries_queue, execution));
     let fates = join_all(worked).await;
     let mut tally = Tally::default();
@@ -61,7 +80,7 @@ pub async fn handle(
     }
     tally.emit();
 
-    let returned: Vec<&SqsMessage> = records
+    let returned: Vec<&SqsRecord<'_>> = records
         .iter()
         .zip(fates)
         .filter(|(_, fate)| matches!(fate, Some(Fate::Returned(..)) | None))
@@ -69,39 +88,24 @@ pub async fn handle(
         .collect();
     let all_came_back = !returned.is_empty() && returned.len() == records.len();
     // An empty identifier would make Lambda return the whole batch; so do we, and say so.
-    let ids: Option<Vec<String>> = returned
-        .iter()
-        .map(|record| record.message_id.clone().filter(|id| !id.is_empty()))
-        .collect();
+    let ids: Option<SqsBatchResponse> =
+        returned.iter().map(|record| record.id().map(str::to_owned)).collect();
     match ids {
-        Some(ids) if !all_came_back => Ok(batch_response(ids)),
-        _ => Err(BatchReturned { returned: returned.len(), records: records.len() }),
+        Some(response) if !all_came_back => Ok(response),
+        _ => Err(BatchReturned { returned: returned.len(), records: records.len() }.into()),
     }
-}
-
-fn batch_response(ids: Vec<String>) -> SqsBatchResponse {
-    let failure = |id| {
-        let mut failure = BatchItemFailure::default();
-        failure.item_identifier = id;
-        failure
-    };
-    let mut response = SqsBatchResponse::default();
-    response.batch_item_failures = ids.into_iter().map(failure).collect();
-    response
 }
 
 /// Works one record; `None` when that ended in a panic, and it must come back.
 async fn work(
-    record: &SqsMessage,
+    record: &SqsRecord<'_>,
     retries_queue: &str,
     execution: Execution<'_, impl Ports>,
 ) -> Option<Fate> {
-    let arn = record.event_source_arn.as_deref().unwrap_or_default();
-    let is_retry = arn.rsplit(':').next() == Some(retries_queue);
+    let is_retry = record.queue() == Some(retries_queue);
     let queue = if is_retry { Queue::Retries } else { Queue::Events };
-    let body = record.body.as_deref().unwrap_or_default();
-    let run = delivery::run(queue, body, execution);
-    let message_id = record.message_id.as_deref();
+    let run = delivery::run(queue, record.body(), execution);
+    let message_id = record.id();
     let fate = AssertUnwindSafe(run).catch_unwind().await.ok();
     match &fate {
         Some(Fate::Settled { reports, unmatched, .. }) => {

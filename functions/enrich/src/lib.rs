@@ -2,11 +2,11 @@
 //! (`shapes`) to [`domain::enrich`] and back. It decides nothing.
 
 mod metrics;
+mod serve;
 mod shapes;
 
 use adapters::answer::{self, HttpAnswer};
-use adapters::http_api::{HttpRequest, response};
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
+use adapters::http_api::{HttpRequest, HttpResponse, response};
 use domain::breaker::Change;
 use domain::enrich::{self, Decision, Execution, LoginRequest, Memory, Ports, Settings};
 use domain::id::EventId;
@@ -22,6 +22,7 @@ use serde_json::value::RawValue;
 use shapes::cognito::Trigger;
 use shapes::{Admitted, NotAdmitted, Shape, entra, first_problem};
 
+pub use serve::serve;
 pub use shapes::cognito::NoTokens;
 
 #[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
@@ -32,7 +33,7 @@ compile_error!("the feature loopback-targets opens the egress guard and is not f
 #[serde(untagged)]
 pub enum Reply {
     /// To an HTTP request.
-    Http(Box<ApiGatewayV2httpResponse>),
+    Http(HttpResponse),
     /// To Amazon Cognito: its event with the claims of a login that is let in.
     Cognito(Box<RawValue>),
     /// To a direct Invoke: the decision, or a problem document (RFC 9457) with a `status`.
@@ -56,11 +57,11 @@ pub async fn handle(
     let payload = event.payload.get();
     match Shape::of(payload) {
         Shape::Http => {
-            let http = match serde_json::from_str::<ApiGatewayV2httpRequest>(payload) {
-                Ok(payload) => route(&HttpRequest::from(payload).in_trace(xray), execution).await,
+            let http = match HttpRequest::parse(payload) {
+                Ok(request) => route(&request.in_trace(xray), execution).await,
                 Err(_) => answer::not_found(),
             };
-            Ok(Reply::Http(Box::new(response(http))))
+            Ok(Reply::Http(response(http)))
         }
         Shape::Cognito => {
             let answer = cognito(&event.payload, traced, execution).await;

@@ -1,16 +1,14 @@
 //! The ingest function: HTTP API payloads to [`domain::ingest`] and back. It decides nothing.
 
-use std::convert::Infallible;
-
 use adapters::answer::{self, HttpAnswer};
-use adapters::http_api::{HttpRequest, response};
+use adapters::http_api::{HttpRequest, HttpResponse, NotHttp, response};
 use adapters::metrics::{Metric, Tally};
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
 use domain::event_type::Source;
 use domain::ingest::{self, Answer, Request, Settings, doctor, listener};
 use domain::source::Ignored;
 use http::Method;
-use lambda_runtime::LambdaEvent;
+use lambda_runtime::{Diagnostic, LambdaEvent};
+use serde_json::value::RawValue;
 
 #[cfg(all(feature = "loopback-targets", not(debug_assertions)))]
 compile_error!("the feature loopback-targets opens the egress guard and is not for a release");
@@ -21,14 +19,26 @@ const LISTENER: &str = "/v1/sources/akamai-identity-cloud/events";
 /// The built-in target of `workflows doctor`.
 const DOCTOR: &str = "/v1/doctor";
 
-/// Answers one HTTP request. Whatever goes wrong is an answer: the error type has no value.
+/// The function was not invoked by an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(transparent)]
+pub struct NotAsked(#[from] NotHttp);
+
+impl From<NotAsked> for Diagnostic {
+    fn from(error: NotAsked) -> Self {
+        Self { error_type: "NotAsked".to_owned(), error_message: error.to_string() }
+    }
+}
+
+/// Answers one HTTP request. Whatever goes wrong with it is an answer; there is an error only where
+/// there is no request.
 pub async fn handle(
-    event: LambdaEvent<ApiGatewayV2httpRequest>,
+    event: LambdaEvent<Box<RawValue>>,
     settings: &Settings,
     ports: &impl listener::Ports,
-) -> Result<ApiGatewayV2httpResponse, Infallible> {
+) -> Result<HttpResponse, NotAsked> {
     let xray = event.context.xray_trace_id.as_deref();
-    let request = HttpRequest::from(event.payload).in_trace(xray);
+    let request = HttpRequest::parse(event.payload.get())?.in_trace(xray);
     Ok(response(route(&request, settings, ports).await))
 }
 

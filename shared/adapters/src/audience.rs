@@ -11,19 +11,20 @@ use domain::scope::Scope;
 use domain::subscription::Subscription;
 
 use crate::item::s;
+use crate::lazy::Lazy;
 use crate::subscriptions::{Unreadable, unreadable};
 
 /// Looks at single rows, afresh every time.
 pub struct Audiences {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl Audiences {
     /// The rows of this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// How a subscription stands now.

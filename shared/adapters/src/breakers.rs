@@ -20,20 +20,21 @@ use domain::limits::BREAKER_LINGER_MS;
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 
 type Item = HashMap<String, AttributeValue>;
 
 /// The breakers in this table.
 pub struct Breakers {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl Breakers {
     /// The breakers in this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 }
 

@@ -15,6 +15,7 @@ use domain::time::Timestamp;
 
 use crate::aws::sentence;
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 use crate::ledger::{DEAD, HELD, PENDING, Unavailable, unavailable};
 
 type Item = HashMap<String, AttributeValue>;
@@ -23,15 +24,15 @@ const INDEX: &str = "due";
 
 /// Deliveries by the time at which they are due.
 pub struct DueIndex {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl DueIndex {
     /// The index of this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// A page of a bucket: due at `now`, with no wake-up under way then, oldest first.

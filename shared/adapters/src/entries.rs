@@ -21,6 +21,7 @@ use domain::scope::Scope;
 use domain::time::Timestamp;
 
 use crate::item::{Fields, n, s};
+use crate::lazy::Lazy;
 use crate::ledger::{DEAD, HELD, PENDING, Unavailable, history, unavailable};
 
 type Item = HashMap<String, AttributeValue>;
@@ -33,15 +34,15 @@ const LISTED: &str = "pk, #state, attempt, nextAt, reason, subscriptionId, #scop
 
 /// The ledger's entries.
 pub struct Entries {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl Entries {
     /// The entries of this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// A page of the entries that are meant: of one subscription oldest first, else in no order.

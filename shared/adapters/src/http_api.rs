@@ -2,17 +2,20 @@
 //!
 //! <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html>
 
+mod payload;
+
 use std::collections::HashMap;
 
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::encodings::Body;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::trace::Trace;
-use http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH};
-use http::{HeaderMap, HeaderValue, Method};
+use http::Method;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use crate::answer::HttpAnswer;
+use crate::text::Text;
+use payload::Payload;
 
 /// What we look at of an HTTP request. No `Debug`: the body may hold personal data.
 pub struct HttpRequest {
@@ -38,34 +41,39 @@ pub struct HttpRequest {
     pub token_claims: HashMap<String, String>,
 }
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+/// A payload is none of an HTTP request. What it is instead is not said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("expected the payload of an HTTP API, format 2.0, with requestContext.http.method")]
+pub struct NotHttp;
 
 impl HttpRequest {
+    /// Reads a payload: of its many members those that are looked at, and no other.
+    pub fn parse(payload: &str) -> Result<Self, NotHttp> {
+        let payload: Payload<'_> = serde_json::from_str(payload).map_err(|_| NotHttp)?;
+        let Payload { raw_path, headers, request_context: context, body, is_base64_encoded } =
+            payload;
+        let path = raw_path.as_deref().unwrap_or_default();
+        let method = Method::from_bytes(context.http.method.as_bytes()).map_err(|_| NotHttp)?;
+        let stage = context.stage.as_deref().unwrap_or_default();
+        let owned = |text: Text<'_>| text.into_owned();
+        Ok(Self {
+            method,
+            path: without_stage(path, stage).trim_end_matches('/').to_owned(),
+            url: context.domain_name.map(|name| format!("https://{}{path}", &*name)),
+            content_type: headers.content_type.map(owned),
+            content_encoding: headers.content_encoding.map(owned),
+            if_none_match: headers.if_none_match.map(owned),
+            trace: headers.traceparent.and_then(|text| text.parse().ok()),
+            body: decode(body.unwrap_or_default(), is_base64_encoded),
+            token_claims: context.authorizer.map(payload::token_claims).unwrap_or_default(),
+        })
+    }
+
     /// In the caller's trace, or, where it has none, in the one that X-Ray has for the invocation.
     #[must_use]
     pub fn in_trace(mut self, xray: Option<&str>) -> Self {
         self.trace = self.trace.or_else(|| Trace::from_xray(xray?));
         self
-    }
-}
-
-impl From<ApiGatewayV2httpRequest> for HttpRequest {
-    fn from(payload: ApiGatewayV2httpRequest) -> Self {
-        let path = payload.raw_path.unwrap_or_default();
-        let url = payload.request_context.domain_name.map(|name| format!("https://{name}{path}"));
-        let stage = payload.request_context.stage.unwrap_or_default();
-        let token = payload.request_context.authorizer.and_then(|authorizer| authorizer.jwt);
-        Self {
-            method: payload.request_context.http.method,
-            path: without_stage(&path, &stage).trim_end_matches('/').to_owned(),
-            url,
-            content_type: text(&payload.headers, &CONTENT_TYPE),
-            content_encoding: text(&payload.headers, &CONTENT_ENCODING),
-            if_none_match: text(&payload.headers, &IF_NONE_MATCH),
-            trace: text(&payload.headers, &TRACEPARENT).and_then(|text| text.parse().ok()),
-            body: decode(payload.body.unwrap_or_default(), payload.is_base64_encoded),
-            token_claims: token.map(|token| token.claims).unwrap_or_default(),
-        }
     }
 }
 
@@ -75,26 +83,40 @@ fn without_stage<'a>(path: &'a str, stage: &str) -> &'a str {
     rest.filter(|rest| !stage.is_empty() && rest.starts_with('/')).unwrap_or(path)
 }
 
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned)
-}
-
 fn decode(body: String, is_base64: bool) -> Option<Vec<u8>> {
     if is_base64 { STANDARD.decode(body).ok() } else { Some(body.into_bytes()) }
 }
 
-/// An answer in the envelope of HTTP API.
+/// An answer in the envelope of HTTP API. No `Debug`, as [`HttpAnswer`] has none.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HttpResponse {
+    /// The status code.
+    pub status_code: u16,
+    /// Header names, in lower case, and values.
+    #[serde(serialize_with = "as_map")]
+    pub headers: Vec<(&'static str, String)>,
+    /// The body, as text.
+    pub body: String,
+    is_base64_encoded: bool,
+}
+
+/// Puts an answer into the envelope of HTTP API.
 #[must_use]
-pub fn response(answer: HttpAnswer) -> ApiGatewayV2httpResponse {
-    let mut response = ApiGatewayV2httpResponse::default();
-    response.status_code = i64::from(answer.status);
-    for (name, value) in answer.headers {
-        if let Ok(value) = HeaderValue::from_str(&value) {
-            response.headers.insert(HeaderName::from_static(name), value);
-        }
+pub fn response(answer: HttpAnswer) -> HttpResponse {
+    let HttpAnswer { status: status_code, headers, body } = answer;
+    HttpResponse { status_code, headers, body, is_base64_encoded: false }
+}
+
+fn as_map<S: Serializer>(
+    headers: &[(&'static str, String)],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(headers.len()))?;
+    for (name, value) in headers {
+        map.serialize_entry(name, value)?;
     }
-    response.body = Some(Body::Text(answer.body));
-    response
+    map.end()
 }
 
 #[cfg(test)]
@@ -110,8 +132,7 @@ mod tests {
         for (name, value) in patch {
             payload[name] = value.clone();
         }
-        let payload: ApiGatewayV2httpRequest = serde_json::from_value(payload).expect("a payload");
-        payload.into()
+        HttpRequest::parse(&payload.to_string()).expect("a payload")
     }
 
     #[test]
@@ -164,6 +185,48 @@ mod tests {
         let called = url("hooks.example.com".into());
         assert_eq!(called.as_deref(), Some("https://hooks.example.com/live/v1/events"));
         assert_eq!(url(serde_json::Value::Null), None);
+    }
+
+    #[test]
+    fn headers_are_found_however_they_are_written_and_others_are_passed_by() {
+        let headers = serde_json::json!({
+            "Content-Type": "application/json", "x-odd": [1, {"a": null}], "if-none-match": null,
+            "content-encoding": "identity \"x\"", "accept": "*/*",
+        });
+        let read = request(&[("headers", headers)]);
+        assert_eq!(read.content_type.as_deref(), Some("application/json"));
+        assert_eq!(read.content_encoding.as_deref(), Some("identity \"x\""));
+        assert_eq!(read.if_none_match, None);
+        assert_eq!(request(&[("headers", serde_json::Value::Null)]).content_type, None);
+    }
+
+    #[test]
+    fn what_is_no_http_request_is_refused_and_not_shown() {
+        for payload in [
+            "",
+            "{}",
+            "[]",
+            "null",
+            r#"{"requestContext":{}}"#,
+            r#"{"requestContext":{"http":{"method":"P ST"}}}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}},"body":7}"#,
+            r#"{"requestContext":{"http":{"method":"POST"}}"#,
+        ] {
+            assert_eq!(HttpRequest::parse(payload).err(), Some(NotHttp), "{payload}");
+        }
+        assert!(HttpRequest::parse(r#"{"requestContext":{"http":{"method":"POST"}}}"#).is_ok());
+    }
+
+    #[test]
+    fn an_answer_is_in_the_envelope_of_http_api() {
+        let headers = vec![("content-type", "application/json".to_owned())];
+        let answer = HttpAnswer { status: 202, headers, body: "{}".to_owned() };
+        let written = serde_json::to_value(response(answer)).expect("JSON");
+        let expected = serde_json::json!({
+            "statusCode": 202, "headers": {"content-type": "application/json"}, "body": "{}",
+            "isBase64Encoded": false,
+        });
+        assert_eq!(written, expected);
     }
 
     #[test]

@@ -21,13 +21,14 @@ use futures_util::stream::{self, StreamExt as _};
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 
 const PENDING: &str = "pending";
 const SENT: &str = "sent";
 
 /// The events that ingest knows.
 pub struct IngestedTable {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
@@ -37,8 +38,8 @@ struct Failed(String);
 impl IngestedTable {
     /// The events in this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// Begins postings, as [`domain::ingest::Ports::begin`] says.

@@ -23,21 +23,22 @@ use crate::aws::sentence;
 use crate::clock::{self, within};
 use crate::failed::{Failed, in_time};
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 
 type Item = HashMap<String, AttributeValue>;
 
 /// What is remembered of users.
 #[derive(Clone)]
 pub struct KnownGoodTable {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl KnownGoodTable {
     /// What is remembered in this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// Saves a memory, unless there is a later one. What could not be saved is logged, and that is

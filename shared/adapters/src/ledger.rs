@@ -28,6 +28,7 @@ use domain::time::Timestamp;
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 
 /// An item as `DynamoDB` has it.
 pub type Item = HashMap<String, AttributeValue>;
@@ -43,15 +44,15 @@ pub struct Unavailable;
 
 /// The ledger in `DynamoDB`.
 pub struct Ledger {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl Ledger {
     /// The ledger in this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     /// Writes a new item, unless there is one of this delivery.

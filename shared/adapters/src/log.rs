@@ -21,7 +21,7 @@ use crate::{metrics, panics};
 pub const OURS: [&str; 6] = ["adapters", "domain", "ingest", "delivery", "enrich", "sweeper"];
 
 /// Starts logging as `LOG_LEVEL` says (`error`, `warn`, `info`, `debug`, `trace`; `info` when not
-/// set), panics included: by their place, without their words; and [`metrics`], where they are on.
+/// set; a release holds nothing below `info` and shows nothing more of it), panics included: by their place, without their words; and [`metrics`], where they are on.
 /// A second call changes nothing of the former.
 pub fn start(strings: &impl Strings) -> Result<(), SettingsError> {
     let lines = lines(level(strings)?, std::io::stdout);

@@ -21,6 +21,7 @@ use crate::aws::sentence;
 use crate::clock;
 use crate::failed::{Failed, in_time};
 use crate::item::{Fields, held, n, s};
+use crate::lazy::Lazy;
 
 /// How long whoever waits for a decision waits at first before it looks again; doubled each time.
 const LOOK_MS: u64 = 20;
@@ -32,15 +33,15 @@ const LOOK_MIN_MS: u64 = 5;
 
 /// The logins that are known.
 pub struct LoginsTable {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
 }
 
 impl LoginsTable {
     /// The logins in this table.
     #[must_use]
-    pub fn new(client: Client, table: String) -> Self {
-        Self { client, table }
+    pub fn new(client: impl Into<Lazy<Client>>, table: String) -> Self {
+        Self { client: client.into(), table }
     }
 
     async fn try_take(

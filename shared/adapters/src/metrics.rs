@@ -10,10 +10,11 @@
 //! Only a deployed function that is told its stack's name writes anything.
 
 use std::collections::BTreeMap;
+use std::fmt::{self, Write as _};
 use std::io::Write as _;
 use std::sync::OnceLock;
 
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
 use crate::clock;
 use crate::settings::Strings;
@@ -225,40 +226,50 @@ fn line(
     metrics: &Values,
     portion: usize,
 ) -> String {
-    let mut dimensions = vec!["Stack".to_owned()];
-    let mut line = Map::new();
-    line.insert("Stack".to_owned(), stack.into());
+    let mut line = String::new();
+    // Writing to a text does not fail.
+    let _ = write_line(&mut line, stack, now_ms, under, metrics, portion);
+    line
+}
+
+/// Piece by piece, and no tree of values: it is written with every invocation. Names and values are ours
+/// and need no escapes; the stack's name may, whatever it is.
+fn write_line(
+    line: &mut String,
+    stack: &str,
+    now_ms: u64,
+    under: Option<Under>,
+    metrics: &Values,
+    portion: usize,
+) -> fmt::Result {
+    let (mut dimensions, mut declared) = (String::from("\"Stack\""), String::new());
+    let mut members = format!("\"Stack\":{}", Value::from(stack));
     if let Some((dimension, value)) = under {
-        let name = format!("{dimension:?}");
-        line.insert(name.clone(), value.into());
-        dimensions.push(name);
+        write!(dimensions, ",\"{dimension:?}\"")?;
+        write!(members, ",\"{dimension:?}\":\"{value}\"")?;
     }
-    let mut declared = Vec::new();
     for (metric, values) in metrics {
-        let values = values.chunks(VALUES_MAX).nth(portion).unwrap_or_default();
         // One is written as a number: most units of work have one of each.
-        let written: Value = match values {
+        match values.chunks(VALUES_MAX).nth(portion).unwrap_or_default() {
             [] => continue,
-            [one] => (*one).into(),
-            many => many.into(),
-        };
-        declared.push(json!({"Name": metric.name(), "Unit": metric.unit()}));
-        line.insert(metric.name(), written);
+            [one] => write!(members, ",\"{metric:?}\":{one}")?,
+            many => write!(members, ",\"{metric:?}\":{many:?}")?,
+        }
+        let separator = if declared.is_empty() { "" } else { "," };
+        let unit = metric.unit();
+        write!(declared, "{separator}{{\"Name\":\"{metric:?}\",\"Unit\":\"{unit}\"}}")?;
     }
-    line.insert(
-        "_aws".to_owned(),
-        json!({
-            "Timestamp": now_ms,
-            "CloudWatchMetrics": [
-                {"Namespace": NAMESPACE, "Dimensions": [dimensions], "Metrics": declared}
-            ],
-        }),
-    );
-    Value::Object(line).to_string()
+    write!(
+        line,
+        "{{\"_aws\":{{\"Timestamp\":{now_ms},\"CloudWatchMetrics\":[{{\"Namespace\":\"{NAMESPACE}\",\
+         \"Dimensions\":[[{dimensions}]],\"Metrics\":[{declared}]}}]}},{members}}}"
+    )
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     fn lines(tally: Tally) -> Vec<Value> {
@@ -286,6 +297,16 @@ mod tests {
         });
         assert_eq!(lines(tally), [expected]);
         assert!(lines(Tally::default()).is_empty());
+    }
+
+    #[test]
+    fn a_stack_may_be_called_anything() {
+        let mut tally = Tally::default();
+        tally.add(Metric::AttemptMs, 12);
+        let line = tally.lines("a \"stack\" \\ of\nours", 1).pop().expect("a line");
+        assert_eq!(line.lines().count(), 1);
+        let line: Value = serde_json::from_str(&line).expect("JSON");
+        assert_eq!(line["Stack"], "a \"stack\" \\ of\nours");
     }
 
     #[test]

@@ -14,6 +14,7 @@ use domain::trace::Trace;
 use futures_util::future::join_all;
 
 use crate::aws::sentence;
+use crate::lazy::Lazy;
 
 /// A queue did not take a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,15 +54,15 @@ impl Grouped<'_> {
 
 /// One queue, by its URL.
 pub struct Queue {
-    client: Client,
+    client: Lazy<Client>,
     url: String,
 }
 
 impl Queue {
     /// The queue behind this URL.
     #[must_use]
-    pub fn new(client: Client, url: String) -> Self {
-        Self { client, url }
+    pub fn new(client: impl Into<Lazy<Client>>, url: String) -> Self {
+        Self { client: client.into(), url }
     }
 
     /// Sends messages in as few batches as SQS's limits allow, all batches at once, and says of

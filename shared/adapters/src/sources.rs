@@ -14,10 +14,11 @@ use domain::time::Timestamp;
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{s, to_json};
+use crate::lazy::Lazy;
 
 /// Reads sources by the application that they are of.
 pub struct SourceTable {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
     staleness_max_ms: u64,
     read: Mutex<HashMap<CaptureApplicationId, Read>>,
@@ -31,9 +32,9 @@ struct Read {
 impl SourceTable {
     /// A reader of this table. `staleness_max_ms` is how old what it answers may be, at most 30 s.
     #[must_use]
-    pub fn new(client: Client, table: String, staleness_max_ms: u64) -> Self {
+    pub fn new(client: impl Into<Lazy<Client>>, table: String, staleness_max_ms: u64) -> Self {
         let staleness_max_ms = staleness_max_ms.min(SUBSCRIPTIONS_STALENESS_MAX_MS);
-        Self { client, table, staleness_max_ms, read: Mutex::default() }
+        Self { client: client.into(), table, staleness_max_ms, read: Mutex::default() }
     }
 
     /// The source of an application; `None` when there is no row. What was remembered longer than

@@ -17,6 +17,7 @@ use domain::time::Timestamp;
 use crate::aws::sentence;
 use crate::clock;
 use crate::item::{held, n, s, to_json};
+use crate::lazy::Lazy;
 
 /// Scopes remembered at once. Beyond it the cache starts anew: memory stays bounded.
 const SCOPES_MAX: usize = 1_000;
@@ -28,7 +29,7 @@ pub struct Unreadable;
 
 /// Reads subscriptions by scope. Two that ask for the same scope at once share one Query.
 pub struct SubscriptionTable {
-    client: Client,
+    client: Lazy<Client>,
     table: String,
     names: EventTypeNames,
     staleness_max_ms: u64,
@@ -47,13 +48,13 @@ impl SubscriptionTable {
     /// A reader of this table. `staleness_max_ms` is how old what it answers may be, at most 30 s.
     #[must_use]
     pub fn new(
-        client: Client,
+        client: impl Into<Lazy<Client>>,
         table: String,
         names: EventTypeNames,
         staleness_max_ms: u64,
     ) -> Self {
         let staleness_max_ms = staleness_max_ms.min(SUBSCRIPTIONS_STALENESS_MAX_MS);
-        Self { client, table, names, staleness_max_ms, scopes: Mutex::default() }
+        Self { client: client.into(), table, names, staleness_max_ms, scopes: Mutex::default() }
     }
 
     /// The subscriptions of a scope.

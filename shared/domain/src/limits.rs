@@ -139,6 +139,9 @@ pub const SWEEP_RELEASE_MAX: usize = 20_000;
 pub const SWEEP_PAGES_MAX: usize = 25;
 /// Items of a page: 16 buckets × 25 pages × 100 items are more than one sweep may release.
 pub const SWEEP_PAGE_ITEMS: i32 = 100;
+/// Buckets that are asked at once. Each question under way needs a connection of its own, and a new one's
+/// handshake costs four times the question; most sweeps find nothing due.
+pub const SWEEP_QUERIES_AT_ONCE: usize = 4;
 /// Items marked at once; their wake-ups make ten full batches.
 pub const SWEEP_AT_ONCE: usize = 100;
 /// What a sweep keeps back from its invocation: marking and waking what it has begun.

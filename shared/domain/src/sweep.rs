@@ -17,7 +17,8 @@ use crate::breaker::{self, BreakerKey};
 use crate::delivery::{Invocation, OurFault};
 use crate::id::{DeliveryId, SubscriptionId};
 use crate::limits::{
-    DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_MARK_MS, SWEEP_PAGES_MAX, SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
+    DUE_BUCKETS, SWEEP_AT_ONCE, SWEEP_MARK_MS, SWEEP_PAGES_MAX, SWEEP_QUERIES_AT_ONCE,
+    SWEEP_RESERVE_MS, WAKE_UP_LOST_MS,
 };
 use crate::message::{Sent, Wakeup};
 use crate::time::Timestamp;
@@ -168,9 +169,17 @@ pub async fn run(invocation: Invocation, release_max: usize, ports: &impl Ports)
     let mut open: Vec<(u64, Option<Position>)> =
         (0..DUE_BUCKETS).map(|bucket| (bucket, None)).collect();
     for _ in 0..SWEEP_PAGES_MAX {
-        let pages =
-            open.iter().map(|(bucket, after)| ports.due(*bucket, started_at, after.as_ref()));
-        let pages = join_all(pages).await;
+        let mut pages = Vec::with_capacity(open.len());
+        for some in open.chunks(SWEEP_QUERIES_AT_ONCE) {
+            // What was found so far is left for the next tick: nothing of it has been marked.
+            if !invocation.has_ms(SWEEP_RESERVE_MS, ports.now()) {
+                swept.is_complete = false;
+                return swept;
+            }
+            let asked =
+                some.iter().map(|(bucket, after)| ports.due(*bucket, started_at, after.as_ref()));
+            pages.extend(join_all(asked).await);
+        }
         let mut found = Vec::new();
         let mut next = Vec::new();
         for ((bucket, _), page) in open.into_iter().zip(pages) {

@@ -1,9 +1,10 @@
 //! Whole batches, through the function: record by record, and nobody pays for a neighbour.
 
-use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
-use delivery::{BatchReturned, handle};
+use adapters::sqs_batch::SqsBatchResponse;
+use delivery::{BatchReturned, Unworked, handle};
 use domain::delivery::Queue;
 use lambda_runtime::{Context, LambdaEvent};
+use serde_json::value::to_raw_value;
 use serde_json::{Value, json};
 use testkit::poller::INVOCATION_MS;
 use testkit::samples::{events_body, settings};
@@ -32,12 +33,15 @@ fn record(queue: Queue, message: &Message) -> Value {
 }
 
 async fn handled(world: &World, records: Value) -> Result<Vec<String>, BatchReturned> {
-    let event: SqsEvent = serde_json::from_value(json!({"Records": records})).expect("a batch");
+    let event = to_raw_value(&json!({"Records": records})).expect("a batch");
     let mut context = Context::default();
     context.deadline = world.now().plus_ms(INVOCATION_MS).as_ms();
     let event = LambdaEvent::new(event, context);
-    let response = handle(event, RETRIES, &settings(), world.memory(), world).await?;
-    Ok(identifiers(response))
+    let response = handle(event, RETRIES, &settings(), world.memory(), world).await;
+    response.map(identifiers).map_err(|error| match error {
+        Unworked::BatchReturned(returned) => returned,
+        Unworked::NotABatch(_) => unreachable!("it is a batch"),
+    })
 }
 
 fn identifiers(response: SqsBatchResponse) -> Vec<String> {

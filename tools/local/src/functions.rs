@@ -165,17 +165,15 @@ impl Functions {
         match name {
             Name::Ingest => {
                 let (ports, timeout_ms) = &self.ingest;
-                let event =
-                    LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
+                let event = LambdaEvent::new(to_raw_value(&payload)?, context(*timeout_ms));
                 match ingest::handle(event, &self.ingest_settings, ports).await {
                     Ok(response) => Ok(serde_json::to_value(response)?),
-                    Err(never) => match never {},
+                    Err(error) => Err(InvokeError::Function(error.to_string())),
                 }
             }
             Name::Delivery => {
                 let (ports, timeout_ms) = &self.delivery;
-                let event =
-                    LambdaEvent::new(serde_json::from_value(payload)?, context(*timeout_ms));
+                let event = LambdaEvent::new(to_raw_value(&payload)?, context(*timeout_ms));
                 let settings = &self.delivery_settings;
                 let (queue, memory) = (&self.retries_queue, &self.delivery_memory);
                 match delivery::handle(event, queue, settings, memory, ports).await {

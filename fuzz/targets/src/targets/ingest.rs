@@ -4,9 +4,7 @@
 //! the queue, event by event, as it was posted, and was JSON that can be read in only one way. What
 //! is refused left nothing there, and its complaints point into the document.
 
-use adapters::http_api::HttpRequest;
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::encodings::Body;
+use adapters::http_api::{HttpRequest, HttpResponse};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::delivery::Queue;
@@ -17,6 +15,7 @@ use domain::ingest::Settings;
 use domain::limits::{MESSAGE_BYTES_MAX, PROBLEMS_MAX, REQUEST_EVENTS_MAX};
 use domain::message::QueueMessage;
 use lambda_runtime::{Context, LambdaEvent};
+use serde_json::value::{RawValue, to_raw_value};
 use serde_json::{Value, json};
 use testkit::answers::fuzz::Broken;
 use testkit::answers::oracle::single;
@@ -161,13 +160,19 @@ impl Target for Ingest {
     }
 
     fn meet(&self, octets: &[u8]) -> Verdict {
-        let payload = serde_json::from_slice::<ApiGatewayV2httpRequest>(octets).ok();
-        let payload = payload.filter(|payload| payload.raw_path.is_some());
-        let payload = payload.unwrap_or_else(|| payload_of(octets));
-        let request = HttpRequest::from(payload.clone());
+        let payload = serde_json::from_slice::<Box<RawValue>>(octets).ok();
+        let is_http = |payload: &RawValue| {
+            HttpRequest::parse(payload.get()).is_ok_and(|request| !request.path.is_empty())
+        };
+        let payload =
+            payload.filter(|payload| is_http(payload)).unwrap_or_else(|| payload_of(octets));
+        let Ok(request) = HttpRequest::parse(payload.get()) else {
+            return broken("a payload that cannot be read");
+        };
         let world = World::new(1);
         let event = LambdaEvent::new(payload, Context::default());
-        let Ok(response) = self.runtime.block_on(::ingest::handle(event, &self.settings, &world));
+        let handled = self.runtime.block_on(::ingest::handle(event, &self.settings, &world));
+        let Ok(response) = handled else { return broken("an error for a request") };
         let answer = body_of(&response)?;
         match response.status_code {
             202 => {
@@ -188,7 +193,7 @@ impl Target for Ingest {
 }
 
 /// The payload of a POST with this body.
-fn payload_of(body: &[u8]) -> ApiGatewayV2httpRequest {
+fn payload_of(body: &[u8]) -> Box<RawValue> {
     let text = String::from_utf8(body.to_vec());
     let (body, is_base64) = match text {
         Ok(text) => (text, false),
@@ -199,11 +204,11 @@ fn payload_of(body: &[u8]) -> ApiGatewayV2httpRequest {
         "requestContext": {"http": {"method": "POST"}, "stage": "$default"},
         "body": body, "isBase64Encoded": is_base64,
     });
-    serde_json::from_value(payload).expect("a payload")
+    to_raw_value(&payload).expect("a payload")
 }
 
-fn body_of(response: &ApiGatewayV2httpResponse) -> Result<Value, Broken> {
-    let Some(Body::Text(text)) = &response.body else { return broken("an answer without a text") };
+fn body_of(response: &HttpResponse) -> Result<Value, Broken> {
+    let text = &response.body;
     // Problems are at most so many, and each has a pointer of a bounded length.
     must(text.len() < 512 * 1024, "an answer without bounds")?;
     single(text.as_bytes()).ok_or_else(|| Broken("an answer that is no JSON".to_owned()))
@@ -288,7 +293,7 @@ fn stored(world: &World) -> Result<Vec<Event>, Broken> {
     Ok(events)
 }
 
-fn check_refused(status: i64, body: &[u8], answer: &Value, world: &World) -> Result<(), Broken> {
+fn check_refused(status: u16, body: &[u8], answer: &Value, world: &World) -> Result<(), Broken> {
     must(world.count(Queue::Events) == 0, "refused, and stored in part")?;
     must(answer["title"].is_string() && answer["detail"].is_string(), "a refusal without words")?;
     let complaints: Vec<&Value> = answer["errors"].as_array().into_iter().flatten().collect();

@@ -7,9 +7,7 @@
 
 mod desk;
 
-use adapters::http_api::HttpRequest;
-use aws_lambda_events::apigw::{ApiGatewayV2httpRequest, ApiGatewayV2httpResponse};
-use aws_lambda_events::encodings::Body;
+use adapters::http_api::{HttpRequest, HttpResponse};
 use domain::limits::ENTRA_CLAIMS_BYTES_MAX;
 use enrich::Reply;
 use lambda_runtime::{Context, LambdaEvent};
@@ -215,8 +213,8 @@ fn check_direct(asked: &str, answer: &Value) -> Verdict {
     Ok("direct: refused".into())
 }
 
-fn check_http(asked: &str, response: &ApiGatewayV2httpResponse) -> Verdict {
-    let Some(Body::Text(text)) = &response.body else { return broken("an answer without a text") };
+fn check_http(asked: &str, response: &HttpResponse) -> Verdict {
+    let text = &response.body;
     let Some(answer) = single(text.as_bytes()) else { return broken("an answer that is no JSON") };
     if response.status_code != 200 {
         must((400..500).contains(&response.status_code), "an answer that is neither yes nor no")?;
@@ -225,10 +223,9 @@ fn check_http(asked: &str, response: &ApiGatewayV2httpResponse) -> Verdict {
         check_silent(asked, text)?;
         return Ok(format!("http: refused {}", response.status_code).into());
     }
-    let Ok(payload) = serde_json::from_str::<ApiGatewayV2httpRequest>(asked) else {
+    let Ok(request) = HttpRequest::parse(asked) else {
         return broken("an answer to no request");
     };
-    let request = HttpRequest::from(payload);
     let body = request.body.clone().unwrap_or_default();
     match request.path.as_str() {
         "/v1/enrich/login" => check_decision(&body, &answer),

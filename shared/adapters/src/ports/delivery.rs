@@ -26,6 +26,7 @@ use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
 use crate::known_good::KnownGoodTable;
+use crate::lazy::Lazy;
 use crate::ledger::Ledger;
 use crate::queue::Queue;
 use crate::settings::{Strings, optional, required};
@@ -60,8 +61,8 @@ impl DeliveryPorts {
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::DELIVERY)?;
-        let sqs = aws_sdk_sqs::Client::new(&config);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let sqs = Lazy::new(&config, aws_sdk_sqs::Client::new);
+        let dynamodb = Lazy::new(&config, aws_sdk_dynamodb::Client::new);
         let queue = |name| Ok::<_, StartError>(Queue::new(sqs.clone(), required(strings, name)?));
         let subscriptions = Arc::new(SubscriptionTable::new(
             dynamodb.clone(),

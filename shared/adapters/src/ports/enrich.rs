@@ -21,6 +21,7 @@ use crate::clock::{self, within};
 use crate::endpoints::Endpoints;
 use crate::key_sets::KeySets;
 use crate::known_good::KnownGoodTable;
+use crate::lazy::Lazy;
 use crate::logins::LoginsTable;
 use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
@@ -50,7 +51,7 @@ impl EnrichPorts {
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::ENRICH)?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let dynamodb = Lazy::new(&config, aws_sdk_dynamodb::Client::new);
         let subscriptions = Arc::new(SubscriptionTable::new(
             dynamodb.clone(),
             required(strings, "SUBSCRIPTIONS_TABLE")?,

@@ -15,6 +15,7 @@ use crate::aws::{self, CallLimits};
 use crate::clock;
 use crate::ingested::IngestedTable;
 use crate::key_sets::KeySets;
+use crate::lazy::Lazy;
 use crate::queue::{Grouped, Queue};
 use crate::settings::{Strings, optional, required};
 use crate::signing::KeyStore;
@@ -41,8 +42,8 @@ impl IngestPorts {
         staleness_max_ms: u64,
     ) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::INGEST)?;
-        let sqs = aws_sdk_sqs::Client::new(&config);
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+        let sqs = Lazy::new(&config, aws_sdk_sqs::Client::new);
+        let dynamodb = Lazy::new(&config, aws_sdk_dynamodb::Client::new);
         let table = required(strings, "SUBSCRIPTIONS_TABLE")?;
         let sources = SourceTable::new(dynamodb.clone(), table, staleness_max_ms);
         let ingested =

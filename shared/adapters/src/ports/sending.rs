@@ -19,6 +19,7 @@ use super::StartError;
 use crate::clock;
 use crate::endpoints::Endpoints;
 use crate::key_sets::KeySets;
+use crate::lazy::Lazy;
 use crate::settings::{Strings, optional, required};
 use crate::signing::{KeyStore, NotSigned};
 use crate::subscriptions::SubscriptionTable;
@@ -44,7 +45,7 @@ impl SendingPorts {
         targets: Targets,
         subscriptions: Arc<SubscriptionTable>,
     ) -> Result<Self, StartError> {
-        let kms = aws_sdk_kms::Client::new(config);
+        let kms = Lazy::new(config, aws_sdk_kms::Client::new);
         let key_id = optional(strings, "WEBHOOK_SECRETS_KEY_ID");
         Ok(Self {
             keys: KeyStore::new(config, strings)?,
@@ -65,7 +66,7 @@ impl SendingPorts {
         names: EventTypeNames,
     ) -> Result<Self, StartError> {
         let table = required(strings, "SUBSCRIPTIONS_TABLE")?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(config);
+        let dynamodb = Lazy::new(config, aws_sdk_dynamodb::Client::new);
         let subscriptions = SubscriptionTable::new(dynamodb, table, names, 0);
         Self::new(config, strings, targets, Arc::new(subscriptions))
     }

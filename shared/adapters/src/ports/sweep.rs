@@ -12,6 +12,7 @@ use crate::aws::{self, CallLimits};
 use crate::breakers::Breakers;
 use crate::clock;
 use crate::due::DueIndex;
+use crate::lazy::Lazy;
 use crate::queue::{Grouped, Queue};
 use crate::settings::{Strings, required};
 
@@ -26,8 +27,8 @@ impl SweepPorts {
     /// From `DELIVERIES_TABLE`, `RETRIES_QUEUE_URL` and AWS's own variables.
     pub fn new(strings: &impl Strings) -> Result<Self, StartError> {
         let config = aws::config(strings, CallLimits::DELIVERY)?;
-        let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-        let sqs = aws_sdk_sqs::Client::new(&config);
+        let dynamodb = Lazy::new(&config, aws_sdk_dynamodb::Client::new);
+        let sqs = Lazy::new(&config, aws_sdk_sqs::Client::new);
         Ok(Self {
             due: DueIndex::new(dynamodb.clone(), required(strings, "DELIVERIES_TABLE")?),
             breakers: Breakers::new(dynamodb, required(strings, "DELIVERIES_TABLE")?),

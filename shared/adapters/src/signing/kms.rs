@@ -21,6 +21,7 @@ use super::NotSigned;
 use super::der::Der;
 use super::jwk::{Material, PublicKey, bits};
 use crate::aws::sentence;
+use crate::lazy::Lazy;
 
 /// `id-ecPublicKey` (RFC 5480 §2.1.1).
 const EC_PUBLIC_KEY: &[u8] = &[0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01];
@@ -32,7 +33,7 @@ const RSA_ENCRYPTION: &[u8] = &[0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x01, 
 /// The keys of a deployment that are in KMS: the first of an algorithm signs, the others are
 /// published.
 pub(super) struct KmsKeys {
-    client: Client,
+    client: Lazy<Client>,
     ids: Vec<String>,
     /// A key never changes; what is known is not asked for again.
     known: Mutex<Vec<HeldKey>>,
@@ -47,9 +48,13 @@ pub(super) struct HeldKey {
 
 impl KmsKeys {
     /// With these key IDs or ARNs, separated by commas.
-    pub(super) fn new(client: Client, ids: &str) -> Self {
+    pub(super) fn new(client: impl Into<Lazy<Client>>, ids: &str) -> Self {
         let ids = ids.split(',').map(str::trim).filter(|id| !id.is_empty());
-        Self { client, ids: ids.map(str::to_owned).collect(), known: Mutex::default() }
+        Self {
+            client: client.into(),
+            ids: ids.map(str::to_owned).collect(),
+            known: Mutex::default(),
+        }
     }
 
     /// The public parts, in the order of the setting; `None` when one cannot be had. A set that

@@ -14,6 +14,7 @@ use super::kms::KmsKeys;
 use super::memory::{Memory, Step};
 use crate::aws::sentence;
 use crate::clock;
+use crate::lazy::Lazy;
 use crate::settings::{SettingsError, Strings, optional, required};
 
 /// What stands for a secret that was never filled, where keys in KMS make it dispensable.
@@ -37,7 +38,7 @@ pub enum NotSigned {
 
 /// The signing keys of a deployment, as last read.
 pub struct KeyStore {
-    client: Client,
+    client: Lazy<Client>,
     secret_id: String,
     kms: Option<KmsKeys>,
     memory: Mutex<Memory>,
@@ -49,8 +50,8 @@ impl KeyStore {
     pub fn new(config: &SdkConfig, strings: &impl Strings) -> Result<Self, SettingsError> {
         let secret_id = required(strings, "SIGNING_KEYS_SECRET_ID")?;
         let kms = optional(strings, "SIGNING_KMS_KEY_ID")
-            .map(|ids| KmsKeys::new(aws_sdk_kms::Client::new(config), &ids));
-        let client = Client::new(config);
+            .map(|ids| KmsKeys::new(Lazy::new(config, aws_sdk_kms::Client::new), &ids));
+        let client = Lazy::new(config, Client::new);
         Ok(Self { client, secret_id, kms, memory: Mutex::new(Memory::new()) })
     }
 

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::{WebhookKey, WebhookSecret};
 use crate::aws::sentence;
 use crate::clock;
+use crate::lazy::Lazy;
 
 /// An opened secret, or that it cannot be opened, is believed this long.
 const OPENED_MS: u64 = 5 * 60 * 1_000;
@@ -34,7 +35,7 @@ pub struct NotSealed;
 /// Seals secrets, opens them, and remembers those that it has opened. Two that ask for the same one
 /// share a call.
 pub struct WebhookSecretStore {
-    client: Client,
+    client: Lazy<Client>,
     key_id: Option<String>,
     opened: Mutex<HashMap<SealedSecret, Slot>>,
 }
@@ -51,8 +52,8 @@ struct Opened {
 impl WebhookSecretStore {
     /// With this KMS key: its ARN, or for sealing an alias. Without one nothing can be opened.
     #[must_use]
-    pub fn new(client: Client, key_id: Option<String>) -> Self {
-        Self { client, key_id, opened: Mutex::default() }
+    pub fn new(client: impl Into<Lazy<Client>>, key_id: Option<String>) -> Self {
+        Self { client: client.into(), key_id, opened: Mutex::default() }
     }
 
     /// Seals a secret to its owner.
