@@ -1,69 +1,122 @@
-//! Two programs: hostile targets, and what a month costs.
-//!
-//! `cargo run -p bench -- cost [OPTIONS]`: see [`bench::cost`].
-//!
-//! `cargo run -p bench --release -- hostile [REPLIES] [AT_ONCE]`: many replies that no honest server
-//! gives, and what they do to our memory. The targets are a process of their own, so that only ours is measured. It ends with 1 when memory
-//! has not stayed flat, an attempt has outlived its deadline, or too much of a reply was read.
+//! The programs that measure, and the model of a bill: each says with `--help` what it does.
 
 #![expect(clippy::print_stdout, reason = "figures are printed")]
 
 mod hostile;
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use bench::cost::command::Command;
-use clap::Parser as _;
+use bench::Failure;
+use bench::{bill, cost, instructions, load, own, report, startup};
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime::Builder;
 
-/// Why there are no figures.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// How fast, how large and how dear the functions are
+#[derive(Debug, Parser)]
+#[command(
+    name = "bench",
+    after_help = "cargo bench -p bench: what an attempt costs, piece by piece"
+)]
+struct Bench {
+    #[command(subcommand)]
+    program: Program,
+}
 
-const USAGE: &str = "usage: bench cost [OPTIONS]
-       bench hostile [REPLIES] [AT_ONCE]
-       cargo bench -p bench, for what an attempt costs";
+#[derive(Debug, Subcommand)]
+enum Program {
+    /// What a month costs: a model, from list prices and measured inputs
+    Cost(cost::command::Command),
+    /// Exec to the first event answered, of each function's release binary
+    Startup(startup::Command),
+    /// Everything that is measured, and docs/performance.md from it
+    Report(report::Command),
+    /// What a million events cost, as metered of the real binaries
+    Bill(bill::Command),
+    /// What each invocation costs us of a processor, beside its floor
+    Own(own::Command),
+    /// What `own` measures beside ours
+    #[command(hide = true)]
+    OwnFloor,
+    /// Instructions of each function's real binary, compared with the committed ones
+    Instructions(instructions::Command),
+    /// The whole path at a steady rate, every event accounted for
+    Load(load::Command),
+    /// What `load` has for targets
+    #[command(hide = true)]
+    LoadTargets,
+    /// What `load` sends with
+    #[command(hide = true)]
+    LoadSender,
+    /// Replies that no honest server gives, and what they do to our memory
+    Hostile(Hostile),
+    /// What `hostile` starts beside itself
+    #[command(hide = true)]
+    HostileTargets,
+}
 
-#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
-async fn main() -> Result<ExitCode, Failure> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|first| first == "cost") {
-        return cost(&arguments);
-    }
-    let number = |index: usize, otherwise: usize| match arguments.get(index) {
-        None => Some(otherwise),
-        Some(text) => text.parse().ok().filter(|number| *number > 0),
-    };
-    match (arguments.first().map(String::as_str), number(1, 10_000), number(2, 64)) {
-        (Some("hostile"), Some(replies), Some(at_once)) => {
-            let is_flat = hostile::run(replies, at_once).await?;
-            Ok(if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        // What the former starts beside itself.
-        (Some("hostile-targets"), Some(_), Some(_)) => {
-            hostile::serve().await?;
+#[derive(Debug, Args)]
+struct Hostile {
+    /// How many
+    #[arg(default_value_t = 10_000)]
+    replies: usize,
+    /// So many at once
+    #[arg(default_value_t = 64)]
+    at_once: usize,
+}
+
+fn main() -> Result<ExitCode, Failure> {
+    // As functions run: on one thread.
+    let alone = || Builder::new_current_thread().enable_all().build();
+    match own::ingest::wanted().as_deref() {
+        Some("stubbed") => {
+            alone()?.block_on(own::ingest::stubbed())?;
             Ok(ExitCode::SUCCESS)
         }
-        _ => {
-            writeln!(std::io::stderr(), "{USAGE}")?;
-            Ok(ExitCode::from(2))
-        }
+        Some(_) => own::ingest::floor().map(|()| ExitCode::SUCCESS),
+        None => match Bench::parse().program {
+            Program::OwnFloor => {
+                println!("{}", serde_json::to_string(&alone()?.block_on(own::post::run())?)?);
+                Ok(ExitCode::SUCCESS)
+            }
+            program => {
+                let threads = Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+                threads.block_on(run(program))
+            }
+        },
     }
 }
 
-/// A month's bill.
-fn cost(arguments: &[String]) -> Result<ExitCode, Failure> {
-    match Command::try_parse_from(arguments) {
-        Ok(command) => {
-            // Nothing, where a document was written.
-            let bill = command.run()?;
-            if !bill.is_empty() {
-                println!("{bill}");
-            }
-            Ok(ExitCode::SUCCESS)
+async fn run(program: Program) -> Result<ExitCode, Failure> {
+    match program {
+        Program::Cost(command) => print(&command.run()?),
+        Program::Startup(command) => print(&command.run().await?),
+        Program::Report(command) => print(&command.run().await?),
+        Program::Bill(command) => print(&command.run().await?),
+        Program::Own(command) => print(&command.run().await?),
+        // Done already, on a thread of its own.
+        Program::OwnFloor => {}
+        Program::Load(command) => return Ok(judged(&command.run().await?)),
+        Program::Instructions(command) => return Ok(judged(&command.run().await?)),
+        Program::LoadTargets => load::receiver::run().await?,
+        Program::LoadSender => load::sender::run().await?,
+        Program::Hostile(Hostile { replies, at_once }) => {
+            let is_flat = hostile::run(replies.max(1), at_once.max(1)).await?;
+            return Ok(if is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE });
         }
-        Err(refused) => {
-            refused.print()?;
-            Ok(ExitCode::from(if refused.use_stderr() { 2 } else { 0 }))
-        }
+        Program::HostileTargets => hostile::serve().await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Prints figures, and ends with 1 when they are not as they should be.
+fn judged((figures, is_well): &(String, bool)) -> ExitCode {
+    print(figures);
+    if *is_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Prints figures; nothing, where a document was written instead.
+fn print(figures: &str) {
+    if !figures.is_empty() {
+        println!("{figures}");
     }
 }
