@@ -17,6 +17,8 @@ use crate::Failure;
 use crate::load::plan::{Percents, Plan};
 use crate::load::run::{Rate, Retries, run};
 use crate::load::system::Setup;
+use crate::number::{float, length};
+use crate::progress::say;
 use crate::stage::aws::{Latency, Queues};
 use crate::stage::binaries::{Binaries, Build};
 use crate::stage::mapping::Batching;
@@ -153,7 +155,7 @@ impl Command {
         };
         // Large events come more slowly, and there are fewer of them.
         let share = if case.payload_bytes > 100_000 { 10 } else { 1 };
-        let seconds = Duration::from_secs_f64(float(self.events / share) / self.events_per_s);
+        let seconds = Duration::from_secs_f64(length(self.events / share) / self.events_per_s);
         let rate = Rate {
             events_per_s: self.events_per_s,
             seconds: u32::try_from(seconds.as_secs())?.max(1),
@@ -166,9 +168,9 @@ impl Command {
         if !report.is_balanced() {
             return Err(format!("the accounts do not balance: {:?}", report.accounts).into());
         }
-        let events = float(report.accounts.accepted_events);
+        let events = length(report.accounts.accepted_events);
         let usage = &report.usage;
-        let ratio = |count: u64, of: u64| whole(count) / whole(of.max(1));
+        let ratio = |count: u64, of: u64| float(count) / float(of.max(1));
         let sends = usage.calls.get("AmazonSQS.SendMessageBatch").copied().unwrap_or_default();
         Ok(Billed {
             case,
@@ -206,19 +208,4 @@ pub fn text(billed: &[Billed]) -> Result<String, Failure> {
         writeln!(text, " **{:.2}** | {:.2} | {:.2} |", usd.path(), usd.logs, usd.transfer)?;
     }
     Ok(text)
-}
-
-#[expect(clippy::print_stderr, reason = "progress is told while it is made")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
-fn whole(count: u64) -> f64 {
-    count as f64
 }

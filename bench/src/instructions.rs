@@ -13,6 +13,7 @@ use local::functions::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::number::float;
 use crate::stage::binaries::{Binaries, Build};
 use crate::stage::callgrind;
 use crate::startup::instructions;
@@ -146,11 +147,6 @@ fn compared(committed: &All, counted: &All) -> (String, bool) {
         );
     }
     (text, is_close)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some millions")]
-fn float(count: u64) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

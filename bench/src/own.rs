@@ -15,7 +15,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::Failure;
 use crate::load::child::Part;
+use crate::number::{length, mib};
 use crate::payloads::{self, PROPERTY};
+use crate::progress::say;
 use crate::stage::binaries::{Binaries, Build};
 use crate::stage::environments::Environment;
 use crate::stage::{Function, Stage};
@@ -166,9 +168,7 @@ impl Running {
     }
 
     fn resident_mib(&self) -> Result<[f64; 3], Failure> {
-        let mib = |of: &Environment| {
-            of.process().counted().map(|counted| kib(counted.peak_kib) / 1_024.0)
-        };
+        let mib = |of: &Environment| of.process().counted().map(|counted| mib(counted.peak_kib));
         Ok([mib(&self.ingest)?, mib(&self.delivery)?, mib(&self.enrich)?])
     }
 }
@@ -194,7 +194,7 @@ async fn spent(
         environment.work(payload(number)).await?;
     }
     let spent = environment.process().counted()?.processor.saturating_sub(before);
-    Ok(spent.as_secs_f64() * 1e6 / float(invocations))
+    Ok(spent.as_secs_f64() * 1e6 / length(invocations))
 }
 
 /// The floor, in a process of its own.
@@ -263,19 +263,4 @@ pub fn text(figures: &Figures) -> String {
         it.enrich_us - it.lone_post_us
     );
     text
-}
-
-#[expect(clippy::print_stderr, reason = "progress is told while it is made")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some megabytes")]
-fn kib(kib: u64) -> f64 {
-    kib as f64
 }

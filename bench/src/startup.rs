@@ -14,6 +14,7 @@ use local::functions::Name;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::progress::say;
 use crate::stage::binaries::{Binaries, Build};
 use crate::subjects::{FUNCTIONS, Scene, Subject, invocation, plain};
 
@@ -92,7 +93,7 @@ impl Command {
         let scene = Scene::start(binaries).await?;
         let mut report = Report { subjects: Vec::new() };
         for (subject, name) in subjects(&scene)? {
-            eprintln(&format!("measuring {}", subject.label));
+            say(&format!("measuring {}", subject.label));
             // Sizes are those of what is deployed.
             let deployed = match FUNCTIONS.iter().find(|of| plain(**of) == subject.label) {
                 Some(of) => scene.binaries().of(*of, Build::Deployed),
@@ -126,11 +127,6 @@ fn subjects(scene: &Scene) -> Result<Vec<(Subject, Name)>, Failure> {
         subjects.push((scene.subject(name, build)?, name));
     }
     Ok(subjects)
-}
-
-#[expect(clippy::print_stderr, reason = "progress is told while it is made")]
-fn eprintln(line: &str) {
-    eprintln!("{line}");
 }
 
 /// What a process is first invoked with.

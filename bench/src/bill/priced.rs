@@ -8,6 +8,7 @@ use crate::Failure;
 use crate::cost::bill::Bill;
 use crate::cost::prices::{FreeTier, Item, Prices};
 use crate::load::report::Report;
+use crate::number::float;
 use crate::stage::quota::FULL_MB;
 
 /// What the functions have in the template, in MB.
@@ -75,7 +76,7 @@ impl Priced {
 /// Prices a load.
 pub(super) fn price(report: &Report) -> Result<Priced, Failure> {
     let (prices, usage) = (Prices::built_in()?, &report.usage);
-    let million = 1e6 / whole(report.accounts.accepted_events as u64);
+    let million = 1e6 / float(report.accounts.accepted_events as u64);
     let dollars = |item: Item, quantity: f64| -> Result<f64, Failure> {
         let mut bill = Bill::default();
         bill.add("metered", item, quantity * million);
@@ -85,24 +86,19 @@ pub(super) fn price(report: &Report) -> Result<Priced, Failure> {
         report.processor.ingest_s + report.processor.delivery_s + report.processor.sweeper_s;
     // Lambda gives as much of a processor as of memory: what took so long here takes longer there.
     let slower_s = own_s * (f64::from(FULL_MB) / MEMORY_MB - 1.0);
-    let gb_s = (whole(usage.billed_ms) / 1e3 + slower_s) * MEMORY_MB / 1_024.0;
-    let gib = |bytes: u64| whole(bytes) / (1_024.0 * 1_024.0 * 1_024.0);
+    let gb_s = (float(usage.billed_ms) / 1e3 + slower_s) * MEMORY_MB / 1_024.0;
+    let gib = |bytes: u64| float(bytes) / (1_024.0 * 1_024.0 * 1_024.0);
     let table = dollars(Item::DynamoDbRead, usage.read_units)?
         + dollars(Item::DynamoDbWrite, usage.write_units)?;
     Ok(Priced {
         parts: BTreeMap::from([
-            (Part::Queue, dollars(Item::SqsRequest, whole(usage.sqs_requests))?),
-            (Part::Fairness, dollars(Item::SqsFairRequest, whole(usage.sqs_fair_requests))?),
-            (Part::Invocations, dollars(Item::LambdaRequest, whole(usage.invocations))?),
+            (Part::Queue, dollars(Item::SqsRequest, float(usage.sqs_requests))?),
+            (Part::Fairness, dollars(Item::SqsFairRequest, float(usage.sqs_fair_requests))?),
+            (Part::Invocations, dollars(Item::LambdaRequest, float(usage.invocations))?),
             (Part::Time, dollars(Item::LambdaGbSecondArm64, gb_s)?),
             (Part::Table, table),
         ]),
         logs: dollars(Item::LogsIngested, gib(report.log_bytes))?,
         transfer: dollars(Item::TransferOut, gib(report.notification_bytes))?,
     })
-}
-
-#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-fn whole(count: u64) -> f64 {
-    count as f64
 }

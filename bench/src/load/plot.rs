@@ -7,6 +7,7 @@ use plotters::prelude::*;
 
 use super::report::Report;
 use crate::Failure;
+use crate::number::float;
 
 /// In pixels.
 const SIZE: (u32, u32) = (960, 600);
@@ -87,9 +88,4 @@ fn latencies(report: &Report, area: &Area<'_>) -> Result<(), Failure> {
 fn band(report: &Report, up_to: f64) -> Option<Rectangle<(f64, f64)>> {
     let [from_s, until_s] = report.trouble_s?;
     Some(Rectangle::new([(from_s, 0.0), (until_s, up_to)], TROUBLE.mix(0.2).filled()))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "seconds and counts far below 2^52")]
-fn float(count: u64) -> f64 {
-    count as f64
 }

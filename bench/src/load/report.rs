@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Accounts;
 use super::latency::{Latencies, Percentiles};
+use crate::number::{length, mib};
 use crate::stage::meter::Usage;
 
 /// All figures.
@@ -138,7 +139,7 @@ impl Report {
     /// for each of its deliveries.
     #[must_use]
     pub fn own_us(&self) -> (f64, f64) {
-        let each = |seconds: f64, count: usize| seconds * 1e6 / float(count.max(1));
+        let each = |seconds: f64, count: usize| seconds * 1e6 / length(count.max(1));
         (
             each(self.processor.ingest_s, self.accounts.accepted_events),
             each(self.processor.delivery_s, self.accounts.delivered),
@@ -230,7 +231,7 @@ pub fn text(report: &Report) -> String {
         usage.ingest_invocations,
         usage.delivery_invocations,
         usage.messages,
-        usage.read_units / float(accounts.accepted_events.max(1))
+        usage.read_units / length(accounts.accepted_events.max(1))
     ));
     text
 }
@@ -238,14 +239,4 @@ pub fn text(report: &Report) -> String {
 fn percentiles(what: &str, it: Percentiles) -> String {
     let Percentiles { p50_ms, p99_ms, p999_ms, most_ms, .. } = it;
     format!("{what:<40} {p50_ms:>9.2} {p99_ms:>9.2} {p999_ms:>9.2} {most_ms:>9.2}")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some millions")]
-fn float(count: usize) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some megabytes")]
-fn mib(kib: u64) -> f64 {
-    kib as f64 / 1_024.0
 }

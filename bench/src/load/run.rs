@@ -12,6 +12,8 @@ use super::sender::Progress;
 use super::system::{Setup, System};
 use super::{receiver, sender};
 use crate::Failure;
+use crate::number::length;
+use crate::progress::say;
 use crate::stage::binaries::Binaries;
 use crate::stage::process::{Counted, counted};
 use crate::subjects::FUNCTIONS;
@@ -65,7 +67,7 @@ pub async fn run(setup: &Setup, rate: Rate, binaries: &Binaries) -> Result<Repor
 /// Loads a running system.
 pub async fn load(setup: &Setup, rate: Rate, system: &mut System) -> Result<Report, Failure> {
     let plan = setup.plan;
-    let posts_per_s = rate.events_per_s / float(plan.events_a_post);
+    let posts_per_s = rate.events_per_s / length(plan.events_a_post);
     let posts = whole((posts_per_s * f64::from(rate.seconds)).ceil());
     warm(setup, rate, system).await?;
     let before = Tally::of(system)?;
@@ -203,16 +205,6 @@ async fn drain(system: &System, most: Duration, retries: Retries) -> Result<bool
         quiet = if is_waiting || system.is_busy().await? { 0 } else { quiet + 1 };
     }
     Ok(quiet >= 4)
-}
-
-#[expect(clippy::print_stderr, reason = "progress is told while it is made")]
-fn say(line: &str) {
-    eprintln!("{line}");
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some hundreds")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
 
 #[expect(

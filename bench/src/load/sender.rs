@@ -21,6 +21,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use super::account::Posted;
 use super::plan::{Percents, Plan, property};
 use crate::Failure;
+use crate::number::length;
 use crate::payloads::posting;
 use crate::stage::process::counted;
 use crate::wall::now_us;
@@ -116,7 +117,7 @@ pub async fn run() -> Result<(), Failure> {
     let start_us = now_us() + 200_000;
     for turn in 0..order.posts {
         let post = order.first_post + turn;
-        let due = Duration::from_secs_f64(float(turn) / order.posts_per_s);
+        let due = Duration::from_secs_f64(length(turn) / order.posts_per_s);
         sleep_until(start + due).await;
         let due_us = start_us + u64::try_from(due.as_micros())?;
         counts.sent.fetch_add(1, Ordering::Relaxed);
@@ -176,11 +177,6 @@ pub fn read(text: &str) -> Result<Vec<Posted>, Failure> {
         })
     };
     text.lines().map(line).collect()
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some millions")]
-fn float(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use crate::Failure;
+use crate::number::length;
 use crate::stage::process::counted;
 
 /// What is to be done, told by a line of standard input.
@@ -75,7 +76,7 @@ pub async fn run() -> Result<Spent, Failure> {
         try_join_all((0..order.at_once).map(|_| post())).await?;
     }
     let after = counted(std::process::id())?.processor;
-    let post_s = after.saturating_sub(before).as_secs_f64() / float(signatures);
+    let post_s = after.saturating_sub(before).as_secs_f64() / length(signatures);
     Ok(Spent { post_s, es256_s, rs256_s })
 }
 
@@ -91,10 +92,5 @@ where
         work()?;
     }
     let after = counted(std::process::id())?.processor;
-    Ok(after.saturating_sub(before).as_secs_f64() / float(times))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some thousands")]
-fn float(count: usize) -> f64 {
-    count as f64
+    Ok(after.saturating_sub(before).as_secs_f64() / length(times))
 }

@@ -9,6 +9,7 @@ use super::goals;
 use super::loads::LOADS;
 use crate::load::latency::Latencies;
 use crate::load::report::Report as Load;
+use crate::number::mib;
 use crate::{Failure, bill, own, startup};
 
 /// The documents, with the sections that each must have a place for.
@@ -118,11 +119,6 @@ fn trouble(name: &str, load: &Load) -> String {
          the first half minute of trouble, {:.1} ms from then on. {} deliveries wait in the ledger at the end.",
         healthy.p99_ms, healthy_in_trouble.p99_ms, healthy_settled.p99_ms, load.accounts.waiting
     )
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some megabytes")]
-fn mib(kib: u64) -> f64 {
-    kib as f64 / 1_024.0
 }
 
 #[cfg(test)]

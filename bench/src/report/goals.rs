@@ -6,6 +6,7 @@ use super::figures::Figures;
 use super::loads::{FULL, HALF, HANGING};
 use crate::Failure;
 use crate::bill::Billed;
+use crate::number::{float, length};
 use crate::{own, startup};
 
 /// A goal and what was measured.
@@ -96,14 +97,14 @@ fn of_starts(started: &startup::Report, own: &own::Figures) -> Result<Vec<Goal>,
         of.ok_or_else(|| format!("{label} was not started").into())
     };
     let (bare, defaults, ingest) = (of("no runtime")?, of("SDK's defaults")?, of("ingest")?);
-    let instructions = |of: Option<u64>| of.map(whole).ok_or("instructions were not counted");
+    let instructions = |of: Option<u64>| of.map(float).ok_or("instructions were not counted");
     let to_answer = instructions(ingest.to_answer.instructions)?;
     let at_128 = |of: &startup::Figures| {
         let found = of.by_memory_ms.iter().find(|(memory_mb, _)| *memory_mb == 128);
         found.map(|(_, ms)| *ms).ok_or("no quota could be set")
     };
     let ours = started.subjects.iter().filter(|it| FUNCTIONS.contains(&it.label.as_str()));
-    let zipped = ours.map(|it| whole(it.zipped_bytes) / 1e6).fold(0.0, f64::max);
+    let zipped = ours.map(|it| float(it.zipped_bytes) / 1e6).fold(0.0, f64::max);
     Ok(vec![
         Goal::more(
             "first event answered, instructions: the SDK's defaults over ours",
@@ -208,7 +209,7 @@ fn of_loads(figures: &Figures) -> Result<Vec<Goal>, Failure> {
     Ok(vec![
         Goal::less(
             "reads of DynamoDB an event, under load",
-            full.usage.read_units / count(full.accounts.accepted_events),
+            full.usage.read_units / length(full.accounts.accepted_events),
             0.02,
             0.005,
             "",
@@ -248,7 +249,7 @@ const FUNCTIONS: [&str; 4] = ["ingest", "delivery", "enrich", "sweeper"];
 
 /// Events that were accepted a second, until the last of them was delivered.
 fn rate(load: &crate::load::report::Report) -> f64 {
-    count(load.accounts.accepted_events) / load.elapsed_s.max(f64::from(load.seconds))
+    length(load.accounts.accepted_events) / load.elapsed_s.max(f64::from(load.seconds))
 }
 
 fn shown(number: f64) -> String {
@@ -261,16 +262,6 @@ fn shown(number: f64) -> String {
     } else {
         format!("{number:.4}")
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some millions")]
-fn whole(count: u64) -> f64 {
-    count as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some millions")]
-fn count(count: usize) -> f64 {
-    count as f64
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Command, Figures, first};
 use crate::Failure;
+use crate::number::mib;
 use crate::stage::callgrind::{self, Callgrind};
 use crate::stage::environments::Environment;
 use crate::stage::quota::{FULL_MB, Quota};
@@ -108,7 +109,7 @@ async fn start(
         Ok::<_, Failure>(Moment {
             wall_ms: ms(wall),
             processor_ms: ms(counted.processor),
-            resident_mib: kib(counted.resident_kib),
+            resident_mib: mib(counted.resident_kib),
             instructions: None,
         })
     };
@@ -175,9 +176,4 @@ fn quantile(sorted: &[f64], percent: usize) -> Result<f64, Failure> {
 
 fn ms(span: Duration) -> f64 {
     span.as_secs_f64() * 1e3
-}
-
-#[expect(clippy::cast_precision_loss, reason = "memories of some megabytes")]
-fn kib(kib: u64) -> f64 {
-    kib as f64 / 1_024.0
 }

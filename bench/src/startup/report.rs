@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{Figures, Report};
+use crate::number::float;
 
 /// The tables.
 #[must_use]
@@ -55,9 +56,4 @@ fn millions(count: Option<u64>) -> String {
 
 fn mb(bytes: u64) -> f64 {
     float(bytes) / 1e6
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-fn float(count: u64) -> f64 {
-    count as f64
 }
