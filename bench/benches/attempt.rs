@@ -10,9 +10,11 @@ use std::time::Duration;
 use bench::attempt::Attempt;
 use bench::paired::Paired;
 use bench::posting::Posting;
+use bench::received::Received;
 
 static ATTEMPT: LazyLock<Attempt> = LazyLock::new(Attempt::new);
 static POSTING: LazyLock<Posting> = LazyLock::new(Posting::new);
+static RECEIVED: LazyLock<Received> = LazyLock::new(Received::new);
 
 /// What guard and signature of an attempt may cost with ES256.
 const ATTEMPT_MAX: Duration = Duration::from_micros(100);
@@ -52,15 +54,29 @@ fn ingest_1_kib_floor() -> impl Sized {
     POSTING.tree()
 }
 
+#[divan::bench]
+fn http_payload() -> impl Sized {
+    RECEIVED.request()
+}
+
+#[divan::bench]
+fn sqs_batch_of_ten() -> impl Sized {
+    RECEIVED.batch()
+}
+
 fn main() {
     divan::main();
     let us = |duration: Duration| duration.as_secs_f64() * 1_000_000.0;
     let whole = Paired::measure(|| ATTEMPT.bare_signature(), || ATTEMPT.whole());
     let parsed = Paired::measure(|| POSTING.tree(), || POSTING.event());
+    let asked = Paired::measure(|| RECEIVED.walked_request(), || RECEIVED.request());
+    let batch = Paired::measure(|| RECEIVED.walked_batch(), || RECEIVED.batch());
     println!("by turns with the floor, the median of each:");
     for (name, floor, paired) in [
         ("guard, payload and ES256", "a bare ES256 signature", whole),
         ("an event of 1 KiB, parsed", "its tree of values", parsed),
+        ("an HTTP API's payload", "walking it", asked),
+        ("a batch of ten messages", "walking it", batch),
     ] {
         let Paired { floor: least, ours } = paired;
         println!(

@@ -11,6 +11,7 @@ pub mod paired;
 pub mod payloads;
 pub mod posting;
 pub mod progress;
+pub mod received;
 pub mod report;
 pub mod signatures;
 pub mod stage;
