@@ -17,7 +17,7 @@ use crate::number::float;
 use crate::stage::binaries::{Binaries, Build};
 use crate::stage::callgrind;
 use crate::startup::instructions;
-use crate::subjects::{FUNCTIONS, Scene, batch, invocation, plain};
+use crate::subjects::{FUNCTIONS, Scene, batch, invocation};
 
 /// How far a count may be from the committed one, in percent.
 const MARGIN_PERCENT: f64 = 5.0;
@@ -61,7 +61,7 @@ fn paths() -> Vec<(String, Name, usize, Payload)> {
         .into_iter()
         .map(|name| {
             let path: Payload = invocation;
-            (plain(name).to_owned(), name, 20, path)
+            (name.package().to_owned(), name, 20, path)
         })
         .collect();
     paths.push(("delivery, batch of 10".to_owned(), Name::Delivery, 10, |_, number| {
@@ -90,12 +90,15 @@ impl Command {
             let report = |part: &str| {
                 let name =
                     format!("{}-{part}.callgrind", label.replace(", ", "-").replace(' ', "-"));
-                self.reports.as_ref().map(|folder| folder.join(name))
+                self.reports.as_ref().map_or_else(|| scene.stage.file(&name), |it| it.join(&name))
             };
-            let first = instructions(&scene, &subject, &payloads[..1], report("first")).await?;
-            let all = instructions(&scene, &subject, &payloads, report("all")).await?;
-            let each = all.to_answer.saturating_sub(first.to_answer) / further as u64;
-            let counts = Counts { to_next: first.to_next, to_answer: first.to_answer, each };
+            let count =
+                async |invocations, part| instructions(&subject, invocations, report(part)).await;
+            let to_next = count(&[], "next").await?;
+            let to_answer = count(&payloads[..1], "first").await?;
+            let to_last = count(&payloads, "all").await?;
+            let each = to_last.saturating_sub(to_answer) / further as u64;
+            let counts = Counts { to_next, to_answer, each };
             counted.insert(label, counts);
         }
         if self.write {

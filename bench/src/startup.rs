@@ -16,9 +16,9 @@ use serde::{Deserialize, Serialize};
 use crate::Failure;
 use crate::progress::say;
 use crate::stage::binaries::{Binaries, Build};
-use crate::subjects::{FUNCTIONS, Scene, Subject, invocation, plain};
+use crate::subjects::{FUNCTIONS, Scene, Subject};
 
-pub use measure::{Instructions, Moment, instructions};
+pub use measure::{Moment, instructions};
 
 /// Exec to the first event answered, of each function's release binary
 #[derive(Debug, Parser)]
@@ -95,7 +95,7 @@ impl Command {
         for (subject, name) in subjects(&scene)? {
             say(&format!("measuring {}", subject.label));
             // Sizes are those of what is deployed.
-            let deployed = match FUNCTIONS.iter().find(|of| plain(**of) == subject.label) {
+            let deployed = match FUNCTIONS.iter().find(|of| of.package() == subject.label) {
                 Some(of) => scene.binaries().of(*of, Build::Deployed),
                 None => subject.binary.clone(),
             };
@@ -108,14 +108,14 @@ impl Command {
 /// The baselines, and the functions.
 fn subjects(scene: &Scene) -> Result<Vec<(Subject, Name)>, Failure> {
     let mut subjects = Vec::new();
+    let roots = scene.stage.system_roots()?;
+    let roots = roots.to_str().ok_or("a path that is no text")?;
     for (label, file) in
         [("no runtime", "bare"), ("bare runtime", "runtime"), ("SDK's defaults", "sdk-defaults")]
     {
         let mut subject = scene.subject(Name::Ingest, Build::Deployed)?;
         (subject.label, subject.binary) = (label.to_owned(), baseline(file)?);
-        let roots = scene.stage.system_roots()?;
-        let roots = roots.to_str().ok_or("a path that is no text")?.to_owned();
-        subject.function.environment.insert("SSL_CERT_FILE".to_owned(), roots);
+        subject.function.environment.insert("SSL_CERT_FILE".to_owned(), roots.to_owned());
         subjects.push((subject, Name::Ingest));
     }
     for name in FUNCTIONS {
@@ -127,9 +127,4 @@ fn subjects(scene: &Scene) -> Result<Vec<(Subject, Name)>, Failure> {
         subjects.push((scene.subject(name, build)?, name));
     }
     Ok(subjects)
-}
-
-/// What a process is first invoked with.
-fn first(name: Name) -> String {
-    invocation(name, 0)
 }

@@ -51,17 +51,6 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// In lower case, as the crate is called.
-#[must_use]
-pub const fn plain(name: Name) -> &'static str {
-    match name {
-        Name::Ingest => "ingest",
-        Name::Delivery => "delivery",
-        Name::Enrich => "enrich",
-        Name::Sweeper => "sweeper",
-    }
-}
-
 impl Scene {
     /// Sets it up, with a target for the events of a property and one for logins, both over TLS, and
     /// the keys that `workflows keys generate` makes.
@@ -100,7 +89,7 @@ impl Scene {
         let authority = self.stage.file(AUTHORITY);
         let authority = authority.to_str().ok_or("a path that is no text")?;
         Ok(Subject {
-            label: plain(name).to_owned(),
+            label: name.package().to_owned(),
             binary: self.binaries.of(name, build),
             function: self.stage.function(name, &[("TARGETS_AUTHORITY", authority)])?,
         })

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::Posted;
 use super::plan::{Plan, event_number};
+use crate::number::float;
 use crate::targets::{Arrival, Kind, Trouble};
 
 /// Percentiles of a time, in milliseconds.
@@ -130,9 +131,8 @@ pub fn measure(plan: Plan, trouble: Trouble, posted: &[Posted], arrivals: &[Arri
     }
 }
 
-#[expect(clippy::cast_precision_loss, reason = "times far below 2^52 microseconds")]
 fn ms(us: u64) -> f64 {
-    us as f64 / 1e3
+    float(us) / 1e3
 }
 
 #[cfg(test)]

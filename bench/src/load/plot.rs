@@ -3,11 +3,13 @@
 use std::path::Path;
 
 use plotters::coord::Shift;
+use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
 
+use super::latency::{Percentiles, Second};
 use super::report::Report;
 use crate::Failure;
-use crate::number::float;
+use crate::number::{float, length};
 
 /// In pixels.
 const SIZE: (u32, u32) = (960, 600);
@@ -34,47 +36,62 @@ pub fn draw(report: &Report, file: &Path) -> Result<(), Failure> {
 fn counts(report: &Report, area: &Area<'_>) -> Result<(), Failure> {
     let seconds = &report.latencies.seconds;
     let most = seconds.iter().map(|it| it.accepted.max(it.arrived)).max().unwrap_or(1);
-    let until = seconds.last().map_or(1, |it| it.second + 1);
-    let mut chart = ChartBuilder::on(area)
-        .caption("each second", ("sans-serif", 16))
-        .margin(10)
-        .x_label_area_size(30)
-        .y_label_area_size(60)
-        .build_cartesian_2d(0.0..float(until), 0.0..float(most as u64) * 1.1)?;
-    chart.configure_mesh().x_desc("s").light_line_style(TRANSPARENT).draw()?;
-    chart.draw_series(band(report, float(most as u64) * 1.1))?;
-    for (what, colour, of) in [
-        ("events accepted", ACCEPTED, seconds.iter().map(|it| it.accepted).collect::<Vec<_>>()),
-        ("notifications delivered", ARRIVED, seconds.iter().map(|it| it.arrived).collect()),
-    ] {
-        let points = seconds.iter().zip(of).map(|(it, of)| (float(it.second), float(of as u64)));
-        chart
-            .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
-            .label(what)
-            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], colour.stroke_width(2)));
-    }
-    chart.configure_series_labels().background_style(WHITE.mix(0.8)).draw()?;
-    Ok(())
+    let most = length(most) * 1.1;
+    let each = |of: fn(&Second) -> usize| {
+        seconds.iter().map(|it| (float(it.second), length(of(it)))).collect()
+    };
+    let lines = [
+        Line { what: "events accepted", colour: ACCEPTED, points: each(|it| it.accepted) },
+        Line { what: "notifications delivered", colour: ARRIVED, points: each(|it| it.arrived) },
+    ];
+    chart(report, area, "each second", (0.0..most, most), lines)
 }
 
 fn latencies(report: &Report, area: &Area<'_>) -> Result<(), Failure> {
     let seconds = &report.latencies.seconds;
     let most = seconds.iter().map(|it| it.healthy.p99_ms).fold(1.0, f64::max) * 2.0;
-    let until = seconds.last().map_or(1, |it| it.second + 1);
+    let each = |of: fn(&Percentiles) -> f64| {
+        let measured = seconds.iter().filter(|it| it.healthy.count > 0);
+        // There is no zero on a logarithmic scale.
+        measured.map(|it| (float(it.second), of(&it.healthy).max(0.1))).collect()
+    };
+    let lines = [
+        Line { what: "p50", colour: MEDIAN, points: each(|it| it.p50_ms) },
+        Line { what: "p99", colour: SLOWEST, points: each(|it| it.p99_ms) },
+    ];
+    let scale = ((0.1..most).log_scale(), most);
+    chart(report, area, "accepted → delivered at healthy targets, ms", scale, lines)
+}
+
+/// A line of a chart.
+struct Line {
+    what: &'static str,
+    colour: RGBColor,
+    points: Vec<(f64, f64)>,
+}
+
+/// Lines over the seconds of a load, on a scale that ends so high.
+fn chart<S>(
+    report: &Report,
+    area: &Area<'_>,
+    caption: &str,
+    (scale, most): (S, f64),
+    lines: [Line; 2],
+) -> Result<(), Failure>
+where
+    S: AsRangedCoord<Value = f64>,
+    S::CoordDescType: ValueFormatter<f64>,
+{
+    let until = report.latencies.seconds.last().map_or(1, |it| it.second + 1);
     let mut chart = ChartBuilder::on(area)
-        .caption("accepted → delivered at healthy targets, ms", ("sans-serif", 16))
+        .caption(caption, ("sans-serif", 16))
         .margin(10)
         .x_label_area_size(30)
         .y_label_area_size(60)
-        .build_cartesian_2d(0.0..float(until), (0.1..most).log_scale())?;
+        .build_cartesian_2d(0.0..float(until), scale)?;
     chart.configure_mesh().x_desc("s").light_line_style(TRANSPARENT).draw()?;
     chart.draw_series(band(report, most))?;
-    for (what, colour, is_median) in [("p50", MEDIAN, true), ("p99", SLOWEST, false)] {
-        let measured = seconds.iter().filter(|it| it.healthy.count > 0);
-        let points = measured.map(|it| {
-            let ms = if is_median { it.healthy.p50_ms } else { it.healthy.p99_ms };
-            (float(it.second), ms.max(0.1))
-        });
+    for Line { what, colour, points } in lines {
         chart
             .draw_series(LineSeries::new(points, colour.stroke_width(2)))?
             .label(what)

@@ -12,7 +12,7 @@ use super::sender::Progress;
 use super::system::{Setup, System};
 use super::{receiver, sender};
 use crate::Failure;
-use crate::number::length;
+use crate::number::{float, length};
 use crate::progress::say;
 use crate::stage::binaries::Binaries;
 use crate::stage::process::{Counted, counted};
@@ -119,7 +119,7 @@ pub async fn load(setup: &Setup, rate: Rate, system: &mut System) -> Result<Repo
         elapsed_s: elapsed.as_secs_f64(),
         trouble_s: (trouble.until_us > 0).then(|| {
             let start_us = posted.iter().map(|it| it.due_us).min().unwrap_or(began_us);
-            [trouble.from_us, trouble.until_us].map(|us| seconds(us.saturating_sub(start_us)))
+            [trouble.from_us, trouble.until_us].map(|us| float(us.saturating_sub(start_us)) / 1e6)
         }),
         latencies: measure(plan, trouble, &posted, &arrivals),
         accounts,
@@ -214,9 +214,4 @@ async fn drain(system: &System, most: Duration, retries: Retries) -> Result<bool
 )]
 fn whole(count: f64) -> usize {
     count as usize
-}
-
-#[expect(clippy::cast_precision_loss, reason = "some minutes")]
-fn seconds(us: u64) -> f64 {
-    us as f64 / 1e6
 }

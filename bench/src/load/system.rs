@@ -209,7 +209,7 @@ const WAKE_UPS: Batching = Batching { size: 10, window: Duration::ZERO };
 const DEAD: &str = "dead";
 
 fn log(stage: &Stage, name: Name) -> PathBuf {
-    stage.file(&format!("{}.log", crate::subjects::plain(name)))
+    stage.file(&format!("{}.log", name.package()))
 }
 
 async fn subscribe(

@@ -78,19 +78,14 @@ impl Binaries {
     /// The binary of a function.
     #[must_use]
     pub fn of(&self, name: Name, build: Build) -> PathBuf {
-        let plain = match name {
-            Name::Ingest => "ingest",
-            Name::Delivery => "delivery",
-            Name::Enrich => "enrich",
-            Name::Sweeper => "sweeper",
-        };
+        let package = name.package();
         match build {
-            Build::Deployed => self.folder.join(plain),
+            Build::Deployed => self.folder.join(package),
             // Neither of these two speaks to a target.
             Build::Loopback if matches!(name, Name::Ingest | Name::Sweeper) => {
-                self.folder.join(format!("{plain}-process"))
+                self.folder.join(format!("{package}-process"))
             }
-            Build::Loopback => self.folder.join(format!("{plain}-believing")),
+            Build::Loopback => self.folder.join(format!("{package}-believing")),
         }
     }
 }

@@ -9,13 +9,14 @@ use futures_util::future::join_all;
 use local::functions::Name;
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Figures, first};
+use super::{Command, Figures};
 use crate::Failure;
 use crate::number::mib;
+use crate::progress::say;
 use crate::stage::callgrind::{self, Callgrind};
 use crate::stage::environments::Environment;
 use crate::stage::quota::{FULL_MB, Quota};
-use crate::subjects::{Scene, Subject};
+use crate::subjects::{Scene, Subject, invocation};
 use crate::wall::now;
 
 /// Memories whose share of a processor is tried, in MB.
@@ -35,15 +36,6 @@ pub struct Moment {
     pub instructions: Option<u64>,
 }
 
-/// Instructions up to two moments.
-#[derive(Clone, Copy, Debug)]
-pub struct Instructions {
-    /// Up to the first question for an invocation.
-    pub to_next: u64,
-    /// Up to the nth answer.
-    pub to_answer: u64,
-}
-
 pub(super) async fn figures(
     command: &Command,
     scene: &Scene,
@@ -59,9 +51,10 @@ pub(super) async fn figures(
     }
     let (mut to_next, mut to_answer) = (median(&to_next)?, median(&to_answer)?);
     if callgrind::is_there() {
-        let counted = instructions(scene, subject, &[first(name)], None).await?;
-        to_next.instructions = Some(counted.to_next);
-        to_answer.instructions = Some(counted.to_answer);
+        let file = || scene.stage.file("callgrind.out");
+        to_next.instructions = Some(instructions(subject, &[], file()).await?);
+        let first = [invocation(name, 0)];
+        to_answer.instructions = Some(instructions(subject, &first, file()).await?);
     }
     let mut by_memory_ms = Vec::new();
     for memory_mb in MEMORIES_MB {
@@ -91,9 +84,8 @@ pub(super) async fn figures(
 }
 
 /// A start that came to nothing is told, and in no figure.
-#[expect(clippy::print_stderr, reason = "progress is told while it is made")]
 fn failed(subject: &Subject, how: &str, error: &Failure) {
-    eprintln!("{} failed {how}: {error}", subject.label);
+    say(&format!("{} failed {how}: {error}", subject.label));
 }
 
 /// One start: what it came to at its first question, and at its first answer.
@@ -115,34 +107,26 @@ async fn start(
     };
     environment.asked(1).await?;
     let next = moment(began.elapsed())?;
-    environment.work(first(name)).await?;
+    environment.work(invocation(name, 0)).await?;
     let answer = moment(began.elapsed())?;
     Ok((next, answer))
 }
 
-/// Counts instructions up to the first question, and up to the answer to the last of these
-/// invocations, whose report is kept where one is wanted.
+/// Instructions up to the answer to the last of these invocations; where there is none, up to the first
+/// question for one. What callgrind has written of them is left in this file.
 pub async fn instructions(
-    scene: &Scene,
     subject: &Subject,
     invocations: &[String],
-    report: Option<PathBuf>,
-) -> Result<Instructions, Failure> {
-    let passing = scene.stage.file("callgrind.out");
-    let to_next = counted(subject, &[], passing.clone()).await?;
-    let to_answer = counted(subject, invocations, report.unwrap_or(passing)).await?;
-    Ok(Instructions { to_next, to_answer })
-}
-
-async fn counted(subject: &Subject, payloads: &[String], report: PathBuf) -> Result<u64, Failure> {
+    report: PathBuf,
+) -> Result<u64, Failure> {
     let callgrind = Callgrind::new(report);
     let tool = callgrind.tool();
     let environment = Environment::spawn(&subject.function, &subject.binary, &tool, None).await?;
     environment.asked(1).await?;
-    for payload in payloads {
+    for payload in invocations {
         environment.work(payload.clone()).await?;
     }
-    environment.asked(payloads.len() + 1).await?;
+    environment.asked(invocations.len() + 1).await?;
     environment.end()?;
     callgrind.instructions()
 }

@@ -46,6 +46,17 @@ impl Name {
         }
     }
 
+    /// Its crate, and with it its binary.
+    #[must_use]
+    pub const fn package(self) -> &'static str {
+        match self {
+            Self::Ingest => "ingest",
+            Self::Delivery => "delivery",
+            Self::Enrich => "enrich",
+            Self::Sweeper => "sweeper",
+        }
+    }
+
     /// The function of this logical ID.
     #[must_use]
     pub fn of_logical_id(logical_id: &str) -> Option<Self> {

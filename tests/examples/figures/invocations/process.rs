@@ -64,7 +64,7 @@ impl Process {
             ("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "256"),
             ("AWS_LAMBDA_FUNCTION_VERSION", "$LATEST"),
         ];
-        let binary = folder.join(format!("{}-process", binary(name)));
+        let binary = folder.join(format!("{}-process", name.package()));
         let log = std::env::temp_dir().join(format!("figures-{}.log", binary_id(name)));
         let api = RuntimeApi::start(local.aws().account().function_arn(name.logical_id())).await;
         let child = Command::new(&binary)
@@ -135,18 +135,9 @@ impl Drop for Process {
     }
 }
 
-const fn binary(name: Name) -> &'static str {
-    match name {
-        Name::Ingest => "ingest",
-        Name::Delivery => "delivery",
-        Name::Enrich => "enrich",
-        Name::Sweeper => "sweeper",
-    }
-}
-
 /// Two runs at once do not write into each other's logs.
 fn binary_id(name: Name) -> String {
-    format!("{}-{}", binary(name), std::process::id())
+    format!("{}-{}", name.package(), std::process::id())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "logs of some megabytes")]
